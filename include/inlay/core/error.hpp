@@ -36,7 +36,9 @@ struct error {
 template <class T>
 using result = expected<T, error>;
 
-inline unexpected<error> fail(errc code, std::string message) { return unexpected<error>(error{code, std::move(message)}); }
+inline unexpected<error> fail(errc code, std::string message) {
+  return unexpected<error>(error{code, std::move(message)});
+}
 
 /// Concatenates text and whole numbers: cheap to compile, unlike streams and formatters.
 template <class... Parts>

@@ -49,7 +49,7 @@ class [[nodiscard]] expected {
       : either_(std::in_place_index<0>) {}
   template <class U = T>
     requires(std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, expected> &&
-             !std::is_same_v<std::remove_cvref_t<U>, unexpected<E>>)
+             !std::is_same_v<std::remove_cvref_t<U>, unexpected<E> >)
   constexpr expected(U&& value) : either_(std::in_place_index<0>, std::forward<U>(value)) {}
   template <class G>
   constexpr expected(unexpected<G> reason) : either_(std::in_place_index<1>, std::move(reason).error()) {}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What kernels are called with: plain structs of pointers and sizes, the same for every kernel policy.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "inlay/core/dtype.hpp"
+
+namespace inlay::kernels {
+
+/// Rows of a packed matrix are interleaved in panels of this many.
+inline constexpr std::size_t panel_rows = 16;
+
+enum class layout : std::uint8_t {
+  rows,    ///< row after row, as in the checkpoint
+  panels,  ///< panel after panel of `panel_rows` rows, as the kernel policy packed them; the last one filled with zeros
+};
+
+/// A weight matrix [rows, columns].
+struct matrix_ref {
+  const std::byte* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  dtype type = dtype::f32;
+  kernels::layout layout = kernels::layout::rows;
+};
+
+/// Activations [count, columns], rows `stride` floats apart. `quantized` holds the policy's 8-bit form of them (count
+/// rows of K::quantized_row_bytes(columns) bytes, filled by K::quantize_rows) when a weight type wants it, or is null.
+struct activations {
+  const float* values = nullptr;
+  std::size_t count = 0;
+  std::size_t columns = 0;
+  std::size_t stride = 0;
+  const std::byte* quantized = nullptr;
+};
+
+/// Consecutive positions in the key/value cache of one layer. The cache is [kv_head][position][head_dim] in the
+/// cache's storage type; `keys` and `values` point at the first position of kv head 0.
+struct kv_span {
+  const std::byte* keys = nullptr;
+  const std::byte* values = nullptr;
+  std::size_t head_stride = 0;     ///< bytes from one kv head to the next
+  std::size_t first_position = 0;  ///< position in the sequence of the span's first entry
+  std::size_t count = 0;
+};
+
+/// What attention is, independent of the batch.
+struct attention_shape {
+  std::size_t heads = 0;
+  std::size_t kv_heads = 0;
+  std::size_t head_dim = 0;
+  float scale = 1.0f;      ///< scores are scale * q.k
+  float soft_cap = 0.0f;   ///< scores become cap * tanh(score / cap); 0: no cap
+  std::size_t window = 0;  ///< key j is visible to query i iff j > i - window; 0: no window
+  bool causal = true;      ///< key j is visible to query i iff j <= i
+  dtype cache = dtype::f32;
+};
+
+/// Consecutive queries of one sequence, [count, heads * head_dim], and the cached positions they may look at.
+struct attention_rows {
+  const float* queries = nullptr;
+  std::size_t query_stride = 0;  ///< floats
+  float* out = nullptr;          ///< [count, heads * head_dim]
+  std::size_t out_stride = 0;    ///< floats
+  std::size_t count = 0;
+  std::size_t first_position = 0;  ///< of the first query
+  std::span<const kv_span> cache;  ///< in order of positions, without overlap; includes the queries' own positions
+};
+
+}  // namespace inlay::kernels
