@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// The smallest fork and join: run(tasks, f) calls f(0) ... f(tasks - 1) on the calling thread and the pool's workers.
+// Workers spin for some microseconds after a job, since the next one of the same forward pass follows at once, and
+// then sleep. (Highway's contrib pool needs libhwy linked.)
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "inlay/config/macros.hpp"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+namespace inlay {
+
+class thread_pool {
+ public:
+  /// `threads` counts the caller: 0 or 1 make a pool without workers. If the system refuses a thread, the pool is
+  /// smaller; size() tells.
+  explicit thread_pool(std::size_t threads) {
+    if (threads < 2) return;
+    shared_ = std::make_unique<shared>();
+    workers_ = std::make_unique<handle[]>(threads - 1);
+    while (count_ + 1 < threads && start(workers_[count_])) ++count_;
+  }
+  thread_pool(const thread_pool&) = delete;
+  thread_pool& operator=(const thread_pool&) = delete;
+  ~thread_pool() {
+    if (count_ == 0) return;
+    shared_->stop.store(true, std::memory_order_relaxed);
+    shared_->generation.fetch_add(1, std::memory_order_release);
+    shared_->generation.notify_all();
+    for (std::size_t i = 0; i < count_; ++i) join(workers_[i]);
+  }
+
+  /// Threads that work on a job, the caller included.
+  std::size_t size() const { return count_ + 1; }
+
+  /// Calls f(i) once for each i < tasks, in any order, on any of the threads; returns when all are done.
+  template <class F>
+  void run(std::size_t tasks, const F& f) {
+    if (count_ == 0 || tasks < 2) {
+      for (std::size_t i = 0; i < tasks; ++i) f(i);
+      return;
+    }
+    shared& s = *shared_;
+    s.function = [](const void* closure, std::size_t i) { (*static_cast<const F*>(closure))(i); };
+    s.closure = &f;
+    s.tasks = tasks;
+    s.next.store(0, std::memory_order_relaxed);
+    s.busy.store(count_, std::memory_order_relaxed);
+    s.generation.fetch_add(1, std::memory_order_release);
+    if (s.sleeping.load(std::memory_order_seq_cst) != 0) s.generation.notify_all();
+    work(s);
+    while (s.busy.load(std::memory_order_acquire) != 0) pause();
+  }
+
+ private:
+  struct shared {
+    alignas(64) std::atomic<std::uint32_t> generation{0};
+    std::atomic<std::uint32_t> sleeping{0};
+    std::atomic<bool> stop{false};
+    void (*function)(const void*, std::size_t) = nullptr;
+    const void* closure = nullptr;
+    std::size_t tasks = 0;
+    alignas(64) std::atomic<std::size_t> next{0};
+    alignas(64) std::atomic<std::size_t> busy{0};
+  };
+
+  static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  static void work(shared& s) {
+    for (std::size_t i; (i = s.next.fetch_add(1, std::memory_order_relaxed)) < s.tasks;) s.function(s.closure, i);
+  }
+
+  static void serve(shared& s) {
+    constexpr int spins = 4000;  // some 50 to 100 microseconds
+    for (std::uint32_t seen = 0;;) {
+      for (int i = 0; i < spins && s.generation.load(std::memory_order_acquire) == seen; ++i) pause();
+      if (s.generation.load(std::memory_order_acquire) == seen) {
+        s.sleeping.fetch_add(1, std::memory_order_seq_cst);
+        s.generation.wait(seen, std::memory_order_seq_cst);
+        s.sleeping.fetch_sub(1, std::memory_order_relaxed);
+      }
+      const std::uint32_t now = s.generation.load(std::memory_order_acquire);
+      if (now == seen) continue;
+      seen = now;
+      if (s.stop.load(std::memory_order_relaxed)) return;
+      work(s);
+      s.busy.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+#if defined(__unix__) || defined(__APPLE__)
+  using handle = pthread_t;
+  bool start(handle& h) {
+    return pthread_create(
+               &h, nullptr, [](void* s) -> void* { return serve(*static_cast<shared*>(s)), nullptr; }, shared_.get()) ==
+           0;
+  }
+  static void join(handle& h) { pthread_join(h, nullptr); }
+#else
+  using handle = std::thread;
+  bool start(handle& h) {
+    h = std::thread([s = shared_.get()] { serve(*s); });
+    return true;
+  }
+  static void join(handle& h) { h.join(); }
+#endif
+
+  std::unique_ptr<shared> shared_;
+  std::unique_ptr<handle[]> workers_;
+  std::size_t count_ = 0;
+};
+
+/// The threads a computation of this machine is best run on by default: its logical CPUs, at least 1.
+inline std::size_t default_threads() {
+  const unsigned n = std::thread::hardware_concurrency();
+  return n == 0 ? 1 : n;
+}
+
+}  // namespace inlay
