@@ -30,7 +30,8 @@ std::vector<float> decoded(dtype type, const std::vector<std::byte>& row, std::s
 }
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  const auto same = [](float x, float y) { return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y); };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
 }
 
 TEST_CASE("blocks decode to the bits of the gguf package") {
