@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Causal self-attention with a key/value cache: multi-head, grouped-query and multi-query (Ainslie et al. 2023), with
+// rotary positions, normalised queries and keys, biases, soft-capped scores and a sliding window as the model has them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <tuple>
+
+#include "inlay/layers/context.hpp"
+#include "inlay/layers/layer.hpp"
+#include "inlay/layers/norm.hpp"
+#include "inlay/layers/rope.hpp"
+
+namespace inlay {
+
+struct attention_config {
+  std::size_t heads = 0;
+  std::size_t kv_heads = 0;  ///< 0: as many as heads
+  std::size_t head_dim = 0;
+  std::size_t window = 0;  ///< a query sees this many positions, its own included; 0: all before it
+  float scale = 0.0f;      ///< of scores; 0: 1 / sqrt(head_dim)
+  float soft_cap = 0.0f;   ///< scores become cap * tanh(score / cap); 0: not capped
+  bool bias = false;       ///< of the query, key and value projections
+  bool out_bias = false;
+};
+
+namespace detail {
+
+/// Binds a norm to a head; nothing for no_norm.
+template <class Norm, std::size_t HeadDim>
+struct head_norm {
+  using type = bound<Norm, HeadDim>;
+};
+template <std::size_t HeadDim>
+struct head_norm<no_norm, HeadDim> {
+  using type = absent;
+};
+template <class Rope, std::size_t HeadDim>
+struct head_rotary {
+  using type = typename Rope::template at<HeadDim>;
+};
+template <std::size_t HeadDim>
+struct head_rotary<no_rope, HeadDim> {
+  using type = absent;
+};
+
+/// Writes the heads of one position's keys or values to a slot: [kv_head] rows `head_stride` bytes apart.
+template <class K, std::size_t Heads, std::size_t HeadDim>
+void store_heads(const float* x, dtype type, std::byte* slot, std::size_t head_stride) {
+  for (std::size_t h = 0; h < Heads; ++h) K::store(type, x + h * HeadDim, HeadDim, slot + h * head_stride);
+}
+
+template <attention_config Config, class Rope, class QkNorm, std::size_t Width>
+struct attention_at {
+  static constexpr std::size_t in = Width, out = Width;
+  static constexpr std::size_t heads = Config.heads;
+  static constexpr std::size_t kv_heads = Config.kv_heads == 0 ? heads : Config.kv_heads;
+  static constexpr std::size_t head_dim = Config.head_dim;
+  static_assert(heads > 0 && head_dim > 0, "inlay: attention needs .heads and .head_dim");
+  static_assert(heads % kv_heads == 0, "inlay: attention: .heads must be a multiple of .kv_heads");
+  static constexpr std::size_t q_width = heads * head_dim;
+  static constexpr std::size_t kv_width = kv_heads * head_dim;
+  using rotary = typename head_rotary<Rope, head_dim>::type;
+  using qk_norm = typename head_norm<QkNorm, head_dim>::type;
+  using state = kv_cache<kv_heads, head_dim, Config.window>;
+
+  matrix<q_width, Width> q;
+  matrix<kv_width, Width> k, v;
+  matrix<Width, q_width> o;
+  [[no_unique_address]] optional_parameter<Config.bias, vector<q_width>> q_bias;
+  [[no_unique_address]] optional_parameter<Config.bias, vector<kv_width>> k_bias;
+  [[no_unique_address]] optional_parameter<Config.bias, vector<kv_width>> v_bias;
+  [[no_unique_address]] optional_parameter<Config.out_bias, vector<Width>> o_bias;
+  [[no_unique_address]] qk_norm q_norm;
+  [[no_unique_address]] qk_norm k_norm;
+
+  static constexpr auto parameters() {
+    using self = attention_at;
+    return std::tuple{parameter{"q.weight", &self::q, head_dim}, parameter{"q.bias", &self::q_bias, head_dim},
+                      parameter{"k.weight", &self::k, head_dim}, parameter{"k.bias", &self::k_bias, head_dim},
+                      parameter{"v.weight", &self::v},           parameter{"v.bias", &self::v_bias},
+                      parameter{"o.weight", &self::o},           parameter{"o.bias", &self::o_bias}};
+  }
+  static constexpr auto children() {
+    return std::tuple{child{"q_norm", &attention_at::q_norm}, child{"k_norm", &attention_at::k_norm}};
+  }
+  static constexpr std::size_t scratch_bytes(std::size_t rows) {
+    const std::size_t fresh = Config.window != 0 ? 2 * float_bytes(rows * kv_width) : 0;
+    return 2 * float_bytes(rows * q_width) + 2 * float_bytes(rows * kv_width) + fresh;
+  }
+
+  template <class Context>
+  void forward(Context& ctx, state& first, const_rows<Width> x, rows<Width> y) const {
+    const arena::frame frame(ctx.memory);
+    const auto queries = ctx.template take_rows<q_width>(x.count);
+    const auto keys = ctx.template take_rows<kv_width>(x.count);
+    const auto values = ctx.template take_rows<kv_width>(x.count);
+    const auto mixed = ctx.template take_rows<q_width>(x.count);
+    ctx.linear(x, into(q, q_bias, queries), into(k, k_bias, keys), into(v, v_bias, values));
+    ctx.for_rows(x.count, (q_width + kv_width) * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        prepare_heads<heads>(ctx, q_norm, queries[i], i);
+        prepare_heads<kv_heads>(ctx, k_norm, keys[i], i);
+      }
+    });
+    ctx.for_each_sequence(first, [&](state& cache, const sequence_rows& s) {
+      if constexpr (Config.window == 0)
+        attend_all(ctx, cache, s, queries, keys, values, mixed);
+      else
+        attend_window(ctx, cache, s, queries, keys, values, mixed);
+    });
+    ctx.linear(const_rows<q_width>(mixed), into(o, o_bias, y));
+  }
+
+ private:
+  template <std::size_t Heads, class Context>
+  static void prepare_heads(Context& ctx, const qk_norm& norm, float* x, std::size_t row) {
+    using K = typename Context::kernel;
+    for (std::size_t h = 0; h < Heads; ++h) {
+      float* head = x + h * head_dim;
+      if constexpr (!std::is_same_v<qk_norm, absent>) norm.template normalise<K>(head, head);
+      if constexpr (!std::is_same_v<rotary, absent>) {
+        const auto& table = ctx.template rotation<rotary>();
+        rotary::template rotate<K>(head, table.cosines + row * rotary::pairs, table.sines + row * rotary::pairs);
+      }
+    }
+  }
+
+  template <class Context>
+  static void attend(Context& ctx, dtype type, const sequence_rows& s, rows<q_width> queries, rows<q_width> mixed,
+                     std::span<const kernels::kv_span> spans) {
+    using K = typename Context::kernel;
+    const float scale = Config.scale != 0.0f ? Config.scale : 1.0f / std::sqrt(static_cast<float>(head_dim));
+    const kernels::attention_shape shape{heads, kv_heads, head_dim, scale, Config.soft_cap, Config.window, true, type};
+    const kernels::attention_rows batch{queries[s.first_row], q_width, mixed[s.first_row], q_width, s.count,
+                                        s.position,           spans};
+    constexpr std::size_t block = 32;  // query rows of one task
+    const std::size_t blocks = (s.count + block - 1) / block;
+    ctx.pool.run(kv_heads * blocks, [&](std::size_t task) {
+      const std::size_t begin = task / kv_heads * block;
+      K::attention(shape, batch, task % kv_heads, begin, std::min(begin + block, s.count));
+    });
+  }
+
+  /// The cache holds every position: the batch is stored first, then looked at with the rest.
+  template <class Context>
+  static void attend_all(Context& ctx, state& cache, const sequence_rows& s, rows<q_width> queries, rows<kv_width> keys,
+                         rows<kv_width> values, rows<q_width> mixed) {
+    INLAY_ASSERT(s.position + s.count <= cache.slots);
+    store_rows(ctx, s, keys, values, cache.type, cache.keys + s.position * cache.row(),
+               cache.values + s.position * cache.row(), cache.head_stride());
+    const kernels::kv_span span{cache.keys, cache.values, cache.head_stride(), 0, s.position + s.count};
+    attend(ctx, cache.type, s, queries, mixed, {&span, 1});
+  }
+
+  /// The cache is a ring of the window's length. A batch would overwrite what its own first rows still see, so it is
+  /// kept aside, looked at beside the ring, and stored last.
+  template <class Context>
+  static void attend_window(Context& ctx, state& cache, const sequence_rows& s, rows<q_width> queries,
+                            rows<kv_width> keys, rows<kv_width> values, rows<q_width> mixed) {
+    const arena::frame frame(ctx.memory);
+    const std::size_t row = cache.row();
+    std::byte* fresh_keys = ctx.memory.template take<std::byte>(s.count * kv_heads * row);
+    std::byte* fresh_values = ctx.memory.template take<std::byte>(s.count * kv_heads * row);
+    store_rows(ctx, s, keys, values, cache.type, fresh_keys, fresh_values, s.count * row);
+
+    kernels::kv_span spans[3];
+    std::size_t used = 0;
+    const std::size_t oldest = s.position - std::min(s.position, cache.slots);
+    for (std::size_t p = oldest; p < s.position;) {
+      const std::size_t slot = p % cache.slots;
+      const std::size_t count = std::min(cache.slots - slot, s.position - p);
+      spans[used++] = {cache.keys + slot * row, cache.values + slot * row, cache.head_stride(), p, count};
+      p += count;
+    }
+    spans[used++] = {fresh_keys, fresh_values, s.count * row, s.position, s.count};
+    attend(ctx, cache.type, s, queries, mixed, {spans, used});
+
+    for (std::size_t i = s.count - std::min(s.count, cache.slots); i < s.count; ++i) {
+      const std::size_t slot = (s.position + i) % cache.slots;
+      for (std::size_t h = 0; h < kv_heads; ++h) {
+        const std::size_t from = (h * s.count + i) * row;
+        const std::size_t to = h * cache.head_stride() + slot * row;
+        std::memcpy(cache.keys + to, fresh_keys + from, row);
+        std::memcpy(cache.values + to, fresh_values + from, row);
+      }
+    }
+  }
+
+  template <class Context>
+  static void store_rows(Context& ctx, const sequence_rows& s, rows<kv_width> keys, rows<kv_width> values, dtype type,
+                         std::byte* to_keys, std::byte* to_values, std::size_t head_stride) {
+    using K = typename Context::kernel;
+    const std::size_t row = row_bytes(type, head_dim);
+    ctx.for_rows(s.count, 2 * kv_width * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        store_heads<K, kv_heads, head_dim>(keys[s.first_row + i], type, to_keys + i * row, head_stride);
+        store_heads<K, kv_heads, head_dim>(values[s.first_row + i], type, to_values + i * row, head_stride);
+      }
+    });
+  }
+};
+
+}  // namespace detail
+
+template <attention_config Config, class Rope = no_rope, class QkNorm = no_norm>
+struct attention {
+  static constexpr std::string_view name = "attention";
+  template <std::size_t Width>
+  using at = detail::attention_at<Config, Rope, QkNorm, Width>;
+};
+
+}  // namespace inlay

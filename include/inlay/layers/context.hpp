@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer's forward works with: the batch, scratch memory, threads and the kernel policy K. Layers call ctx's
+// operations; those split the work over threads and hand the leaves to K. No result depends on the number of threads.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "inlay/core/buffer.hpp"
+#include "inlay/core/thread_pool.hpp"
+#include "inlay/kernels/policy.hpp"
+#include "inlay/layers/parameter.hpp"
+#include "inlay/layers/rows.hpp"
+
+namespace inlay {
+
+/// One product of a linear group: out = (or +=) W x + bias.
+struct product {
+  kernels::matrix_ref weight;
+  const float* bias = nullptr;
+  float* out = nullptr;
+  std::size_t stride = 0;  ///< floats between rows of out
+  bool add = false;
+};
+
+/// A product with an input of its own.
+struct product_of {
+  kernels::activations x;
+  product y;
+};
+
+/// y = W x.
+template <std::size_t Out, std::size_t In>
+product into(const matrix<Out, In>& w, rows<Out> y) {
+  return {w.ref, nullptr, y.data, Out, false};
+}
+/// y = W x + b; b may be absent.
+template <std::size_t Out, std::size_t In, class Bias>
+product into(const matrix<Out, In>& w, const Bias& b, rows<Out> y) {
+  product p = into(w, y);
+  if constexpr (requires { b.data; }) p.bias = b.data;
+  return p;
+}
+
+/// Bytes that hold one activation row in any policy's quantized form.
+constexpr std::size_t quantized_room(std::size_t columns) { return align_up(2 * columns + 64); }
+
+/// Cosines and sines of the batch's positions for one kind of rotary embedding: [rows][pairs].
+template <class Rotary>
+struct rotation_table {
+  float* cosines = nullptr;
+  float* sines = nullptr;
+  static constexpr std::size_t bytes(std::size_t rows) { return 2 * float_bytes(rows * Rotary::pairs); }
+};
+
+template <kernels::kernel_policy K, class... Rotaries>
+class context {
+ public:
+  using kernel = K;
+
+  arena& memory;  ///< scratch; take from it within an arena::frame
+  thread_pool& pool;
+  std::span<const sequence_rows> sequences;  ///< whose rows the batch holds, in order
+  std::size_t row_count;                     ///< rows of the batch
+  std::byte* quantized;                      ///< room for a batch of quantized rows of the model's widest input
+  std::tuple<rotation_table<Rotaries>...> rotations;
+
+  template <class Rotary>
+  const rotation_table<Rotary>& rotation() const {
+    return std::get<rotation_table<Rotary>>(rotations);
+  }
+
+  /// Scratch for the batch; freed by the enclosing arena::frame.
+  template <std::size_t Width>
+  rows<Width> take_rows(std::size_t count) {
+    return {memory.take<float>(count * Width), count};
+  }
+
+  /// The state of every sequence of the batch, given that of the first: f(state, sequence_rows).
+  template <class State, class F>
+  void for_each_sequence(State& first, const F& f) const {
+    const std::ptrdiff_t offset = reinterpret_cast<std::byte*>(&first) - sequences.front().state;
+    for (const sequence_rows& s : sequences) f(*reinterpret_cast<State*>(s.state + offset), s);
+  }
+
+  /// Products of the same input: it is quantized once, and all of them are one piece of work for the threads.
+  template <std::size_t Width, class... Products>
+  void linear(const_rows<Width> x, const Products&... products) {
+    const product list[] = {products...};
+    linear(kernels::activations{x.data, x.count, Width, Width, nullptr}, std::span<const product>(list), quantized);
+  }
+
+  /// The same for run-time shapes. `room` holds x.count rows of K::quantized_row_bytes(x.columns).
+  void linear(kernels::activations x, std::span<const product> products, std::byte* room) {
+    if (x.count == 0) return;
+    if (std::any_of(products.begin(), products.end(),
+                    [](const product& p) { return K::wants_quantized(p.weight.type); }))
+      quantize(x, room);
+    std::size_t bytes = 0;
+    for (const product& p : products) bytes += p.weight.rows * row_bytes(p.weight.type, p.weight.columns);
+    const std::size_t parts = pieces(bytes * std::max<std::size_t>(x.count / 4, 1));
+    pool.run(parts, [&](std::size_t part) {
+      for (const product& p : products) multiply(p, x, part, parts);
+    });
+  }
+
+  /// Products whose inputs differ and are quantized already where their weights want it: one piece of work.
+  void linear(std::span<const product_of> products) {
+    std::size_t bytes = 0;
+    for (const auto& [x, y] : products)
+      bytes += y.weight.rows * row_bytes(y.weight.type, y.weight.columns) * std::max<std::size_t>(x.count / 4, 1);
+    const std::size_t parts = pieces(bytes);
+    pool.run(parts, [&](std::size_t part) {
+      for (const auto& [x, y] : products) multiply(y, x, part, parts);
+    });
+  }
+
+  /// Fills `room` with the quantized form of x and points x at it.
+  void quantize(kernels::activations& x, std::byte* room) {
+    const std::size_t bytes = K::quantized_row_bytes(x.columns);
+    for_rows(x.count, x.columns * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      kernels::activations part = x;
+      part.values += begin * x.stride;
+      part.count = end - begin;
+      K::quantize_rows(part, room + begin * bytes);
+    });
+    x.quantized = room;
+  }
+
+  /// f(begin, end) for ranges of rows that together are [0, count), in parallel when it pays.
+  template <class F>
+  void for_rows(std::size_t count, std::size_t bytes_a_row, const F& f) {
+    const std::size_t parts = std::min(count, pieces(count * bytes_a_row));
+    pool.run(parts, [&](std::size_t part) { f(count * part / parts, count * (part + 1) / parts); });
+  }
+
+  /// out = formula(a[, b ...]), elementwise.
+  template <std::size_t Width, class F, class... Inputs>
+  void map(F formula, rows<Width> out, Inputs... in) {
+    for_rows(out.count, Width * sizeof(float) * 4, [&](std::size_t begin, std::size_t end) {
+      K::map(formula, (end - begin) * Width, out[begin], static_cast<const float*>(in[begin])...);
+    });
+  }
+
+ private:
+  /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
+  /// enough that handing them out costs nothing.
+  std::size_t pieces(std::size_t bytes) const {
+    constexpr std::size_t worth_a_fork = 16 << 10;
+    constexpr std::size_t worth_a_piece = 256 << 10;
+    if (pool.size() == 1 || bytes < worth_a_fork) return 1;
+    return std::clamp(bytes / worth_a_piece, pool.size(), 8 * pool.size());
+  }
+
+  static void multiply(const product& p, const kernels::activations& x, std::size_t part, std::size_t parts) {
+    const std::size_t panels = (p.weight.rows + kernels::panel_rows - 1) / kernels::panel_rows;
+    const std::size_t begin = panels * part / parts * kernels::panel_rows;
+    const std::size_t end = std::min(panels * (part + 1) / parts * kernels::panel_rows, p.weight.rows);
+    if (begin >= end) return;
+    K::matmul(p.weight, x, p.out, p.stride, begin, end, p.add);
+    if (p.bias == nullptr) return;
+    for (std::size_t i = 0; i < x.count; ++i) {
+      float* y = p.out + i * p.stride;
+      K::map(formula::a + formula::b, end - begin, y + begin, y + begin, p.bias + begin);
+    }
+  }
+};
+
+}  // namespace inlay

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// y = W x, or W x + b.
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+
+#include "inlay/layers/context.hpp"
+#include "inlay/layers/layer.hpp"
+
+namespace inlay {
+
+namespace detail {
+
+template <std::size_t Out, bool Bias, std::size_t Width>
+struct linear_at {
+  static constexpr std::size_t in = Width, out = Out;
+  matrix<Out, Width> weight;
+  [[no_unique_address]] optional_parameter<Bias, vector<Out>> bias;
+
+  static constexpr auto parameters() {
+    return std::tuple{parameter{"weight", &linear_at::weight}, parameter{"bias", &linear_at::bias}};
+  }
+
+  template <class Context>
+  void forward(Context& ctx, const_rows<Width> x, rows<Out> y) const {
+    ctx.linear(x, into(weight, bias, y));
+  }
+};
+
+}  // namespace detail
+
+template <std::size_t Out, bool Bias = false>
+struct linear {
+  template <std::size_t Width>
+  using at = detail::linear_at<Out, Bias, Width>;
+};
+
+}  // namespace inlay

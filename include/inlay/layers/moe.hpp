@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mixture of experts: a router picks top_k of the experts for every row, and their outputs are added, weighted.
+// The rows of a batch are grouped by expert, so that an expert's weights are read once a batch.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <tuple>
+
+#include "inlay/layers/activation.hpp"
+#include "inlay/layers/context.hpp"
+#include "inlay/layers/layer.hpp"
+#include "inlay/layers/mlp.hpp"
+
+namespace inlay {
+
+enum class moe_router : std::uint8_t {
+  softmax,  ///< probabilities over all experts
+  sigmoid,  ///< independent scores
+};
+
+struct moe_config {
+  std::size_t experts = 0;
+  std::size_t top_k = 0;
+  std::size_t inner = 0;  ///< width of one expert
+  moe_router router = moe_router::softmax;
+  bool normalise = true;         ///< the chosen weights are divided by their sum
+  float scaling = 1.0f;          ///< and multiplied by this
+  bool selection_bias = false;   ///< a learned bias is added to the scores for choosing, not for weighing
+  bool gated = true;             ///< experts are down(act(gate x) * up x); otherwise down(act(up x))
+  std::size_t shared_inner = 0;  ///< width of an expert that every row passes; 0: none
+};
+
+namespace detail {
+
+template <bool Gated, std::size_t Inner, class Activation, std::size_t Width>
+struct moe_shared {
+  using type = bound<std::conditional_t<Gated, gated_mlp<Inner, Activation>, mlp<Inner, Activation>>, Width>;
+};
+template <bool Gated, class Activation, std::size_t Width>
+struct moe_shared<Gated, 0, Activation, Width> {
+  using type = absent;
+};
+
+template <moe_config Config, class Activation, std::size_t Width>
+struct moe_at {
+  static constexpr std::size_t in = Width, out = Width;
+  static constexpr std::size_t experts = Config.experts, top_k = Config.top_k, inner = Config.inner;
+  static_assert(top_k > 0 && top_k <= experts && inner > 0, "inlay: moe needs .experts >= .top_k > 0 and .inner > 0");
+  static constexpr bool has_shared = Config.shared_inner != 0;
+  using shared_expert = typename moe_shared<Config.gated, Config.shared_inner, Activation, Width>::type;
+
+  matrix<experts, Width> router;
+  [[no_unique_address]] optional_parameter<Config.selection_bias, vector<experts>> selection_bias;
+  [[no_unique_address]] optional_parameter<Config.gated, matrix_stack<experts, inner, Width>> gate;
+  matrix_stack<experts, inner, Width> up;
+  matrix_stack<experts, Width, inner> down;
+  [[no_unique_address]] shared_expert shared;
+
+  static constexpr auto parameters() {
+    using self = moe_at;
+    return std::tuple{parameter{"router.weight", &self::router}, parameter{"router.bias", &self::selection_bias},
+                      parameter{"experts.gate.weight", &self::gate}, parameter{"experts.up.weight", &self::up},
+                      parameter{"experts.down.weight", &self::down}};
+  }
+  static constexpr auto children() { return std::tuple{child{"shared", &moe_at::shared}}; }
+
+  static constexpr std::size_t scratch_bytes(std::size_t rows) {
+    const std::size_t routed = rows * top_k;
+    return float_bytes(rows * experts) + align_up(routed * sizeof(choice)) +
+           align_up((experts + 1) * sizeof(std::size_t)) + align_up(routed * sizeof(std::uint32_t)) +
+           align_up(2 * experts * sizeof(product_of)) + float_bytes(routed * Width) +
+           align_up(routed * quantized_room(Width)) + 2 * float_bytes(routed * inner) +
+           align_up(routed * quantized_room(inner)) + float_bytes(routed * Width) +
+           inlay::scratch_bytes<shared_expert>(rows);
+  }
+
+  template <class Context>
+  void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {
+    using K = typename Context::kernel;
+    const arena::frame frame(ctx.memory);
+    const std::size_t routed = x.count * top_k;
+
+    const auto scores = ctx.template take_rows<experts>(x.count);
+    choice* chosen = ctx.memory.template take<choice>(routed);
+    ctx.linear(x, into(router, scores));
+    ctx.for_rows(x.count, experts * sizeof(float) * top_k, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) choose<K>(scores[i], chosen + i * top_k);
+    });
+
+    // Choices sorted by expert: first[e] is the place of expert e's first row; place[j] that of choice j.
+    std::size_t* first = ctx.memory.template take<std::size_t>(experts + 1);
+    std::uint32_t* place = ctx.memory.template take<std::uint32_t>(routed);
+    std::fill(first, first + experts + 1, std::size_t{0});
+    for (std::size_t j = 0; j < routed; ++j) ++first[chosen[j].expert + 1];
+    for (std::size_t e = 0; e < experts; ++e) first[e + 1] += first[e];
+    for (std::size_t j = 0; j < routed; ++j) place[j] = static_cast<std::uint32_t>(first[chosen[j].expert]++);
+    for (std::size_t e = experts; e > 0; --e) first[e] = first[e - 1];
+    first[0] = 0;
+
+    product_of* products = ctx.memory.template take<product_of>(2 * experts);
+    const kernels::activations gathered = gather(ctx, x, place);
+    const auto g = ctx.template take_rows<inner>(routed);
+    const auto u = ctx.template take_rows<inner>(routed);
+    std::size_t used = 0;
+    for (std::size_t e = 0; e < experts; ++e) {
+      if (first[e] == first[e + 1]) continue;
+      const auto part = slice<K>(gathered, first[e], first[e + 1], x.count == 1);
+      if constexpr (Config.gated) products[used++] = {part, {gate[e], nullptr, g[first[e]], inner, false}};
+      products[used++] = {part, {up[e], nullptr, u[first[e]], inner, false}};
+    }
+    ctx.linear(std::span<const product_of>(products, used));
+    if constexpr (Config.gated)
+      ctx.map(Activation::of(formula::a) * formula::b, u, g, u);
+    else
+      ctx.map(Activation::of(formula::a), u, u);
+
+    kernels::activations hidden{u.data, routed, inner, inner, nullptr};
+    if (K::wants_quantized(down.first.type))
+      ctx.quantize(hidden, ctx.memory.template take<std::byte>(routed * K::quantized_row_bytes(inner)));
+    const auto outputs = ctx.template take_rows<Width>(routed);
+    used = 0;
+    for (std::size_t e = 0; e < experts; ++e)
+      if (first[e] != first[e + 1])
+        products[used++] = {slice<K>(hidden, first[e], first[e + 1], false),
+                            {down[e], nullptr, outputs[first[e]], Width, false}};
+    ctx.linear(std::span<const product_of>(products, used));
+
+    if constexpr (has_shared)
+      shared.forward(ctx, x, y);
+    else
+      std::fill(y.data, y.data + y.count * Width, 0.0f);
+    ctx.for_rows(x.count, Width * sizeof(float) * top_k, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t j = begin * top_k; j < end * top_k; ++j)
+        K::map(formula::a + formula::constant(chosen[j].weight) * formula::b, Width, y[j / top_k],
+               static_cast<const float*>(y[j / top_k]), static_cast<const float*>(outputs[place[j]]));
+    });
+  }
+
+ private:
+  struct choice {
+    std::uint32_t expert;
+    float weight;
+  };
+
+  /// The top_k experts of one row, highest score first (the lower index on a tie), and their weights.
+  template <class K>
+  void choose(float* scores, choice* chosen) const {
+    if constexpr (Config.router == moe_router::softmax)
+      K::softmax(scores, experts);
+    else
+      K::map(formula::sigmoid(formula::a), experts, scores, static_cast<const float*>(scores));
+    const auto rank = [&](std::size_t e) {
+      if constexpr (Config.selection_bias)
+        return scores[e] + selection_bias.data[e];
+      else
+        return scores[e];
+    };
+    bool taken[experts] = {};
+    float sum = 0.0f;
+    for (std::size_t j = 0; j < top_k; ++j) {
+      std::size_t best = 0;
+      while (taken[best]) ++best;
+      for (std::size_t e = best + 1; e < experts; ++e)
+        if (!taken[e] && rank(e) > rank(best)) best = e;
+      taken[best] = true;
+      chosen[j] = {static_cast<std::uint32_t>(best), scores[best]};
+      sum += scores[best];
+    }
+    const float scale = Config.scaling / (Config.normalise ? sum + 1e-20f : 1.0f);
+    for (std::size_t j = 0; j < top_k; ++j) chosen[j].weight *= scale;
+  }
+
+  /// The rows of x in the order of their experts, in the form the experts' weights want. One row is every expert's
+  /// input.
+  template <class Context>
+  kernels::activations gather(Context& ctx, const_rows<Width> x, const std::uint32_t* place) const {
+    using K = typename Context::kernel;
+    kernels::activations all{x.data, x.count, Width, Width, nullptr};
+    const bool quantized = K::wants_quantized(up.first.type);
+    const bool values = !quantized || !gate_wants_quantized<K>();
+    const std::size_t bytes = K::quantized_row_bytes(Width);
+    if (quantized || gate_wants_quantized<K>()) ctx.quantize(all, ctx.quantized);
+    if (x.count == 1) return all;
+    kernels::activations sorted{nullptr, x.count * top_k, Width, Width, nullptr};
+    float* floats = values ? ctx.memory.template take<float>(sorted.count * Width) : nullptr;
+    std::byte* codes = all.quantized != nullptr ? ctx.memory.template take<std::byte>(sorted.count * bytes) : nullptr;
+    ctx.for_rows(sorted.count, Width, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t j = begin; j < end; ++j) {
+        if (floats != nullptr) std::memcpy(floats + place[j] * Width, x[j / top_k], Width * sizeof(float));
+        if (codes != nullptr) std::memcpy(codes + place[j] * bytes, all.quantized + j / top_k * bytes, bytes);
+      }
+    });
+    sorted.values = floats;
+    sorted.quantized = codes;
+    return sorted;
+  }
+
+  template <class K>
+  bool gate_wants_quantized() const {
+    if constexpr (Config.gated)
+      return K::wants_quantized(gate.first.type);
+    else
+      return K::wants_quantized(up.first.type);
+  }
+
+  template <class K>
+  static kernels::activations slice(kernels::activations x, std::size_t begin, std::size_t end, bool same_row) {
+    x.count = end - begin;
+    if (same_row) return x;
+    if (x.values != nullptr) x.values += begin * x.stride;
+    if (x.quantized != nullptr) x.quantized += begin * K::quantized_row_bytes(x.columns);
+    return x;
+  }
+};
+
+}  // namespace detail
+
+template <moe_config Config, class Activation>
+struct moe {
+  static constexpr std::string_view name = "mlp";
+  template <std::size_t Width>
+  using at = detail::moe_at<Config, Activation, Width>;
+};
+
+}  // namespace inlay

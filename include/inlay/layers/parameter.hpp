@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer is made of. A layer declares its parameters once, as members with static shapes and a list that names
+// them; loading, saving, counting and printing all walk that list.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+
+#include "inlay/kernels/types.hpp"
+
+namespace inlay {
+
+/// A weight matrix [Rows, Columns]: y = W x. How its numbers are stored is a run-time tag.
+template <std::size_t Rows, std::size_t Columns>
+struct matrix {
+  static constexpr std::size_t rows = Rows, columns = Columns, count = Rows * Columns;
+  kernels::matrix_ref ref;
+};
+
+/// `Size` matrices [Rows, Columns] of the same storage, one after another: the experts of a layer.
+template <std::size_t Size, std::size_t Rows, std::size_t Columns>
+struct matrix_stack {
+  static constexpr std::size_t size = Size, rows = Rows, columns = Columns, count = Size * Rows * Columns;
+  kernels::matrix_ref first;
+  std::size_t bytes_each = 0;
+
+  kernels::matrix_ref operator[](std::size_t i) const {
+    kernels::matrix_ref one = first;
+    one.data += i * bytes_each;
+    return one;
+  }
+};
+
+/// A table of Rows vectors [Columns] that is only looked up by row: kept as it is in the checkpoint.
+template <std::size_t Rows, std::size_t Columns>
+struct table {
+  static constexpr std::size_t rows = Rows, columns = Columns, count = Rows * Columns;
+  kernels::matrix_ref ref;
+};
+
+/// A vector [Size] of float32 (norm weights, biases).
+template <std::size_t Size>
+struct vector {
+  static constexpr std::size_t count = Size;
+  const float* data = nullptr;
+};
+
+/// What a layer does not have: no member, no bytes, no name.
+struct absent {
+  static constexpr std::size_t count = 0;
+};
+
+template <bool Present, class T>
+using optional_parameter = std::conditional_t<Present, T, absent>;
+
+/// An entry of a layer's `parameters()`.
+template <class Layer, class Tensor>
+struct parameter {
+  using tensor = Tensor;
+  std::string_view name;  ///< below the layer, e.g. "q.weight"
+  Tensor Layer::* member;
+  std::size_t head_dim = 0;  ///< rows come in heads of this many; 0: they do not
+  bool shared = false;       ///< the same numbers as another parameter of the model (a tied head)
+};
+template <class Layer, class Tensor>
+parameter(std::string_view, Tensor Layer::*) -> parameter<Layer, Tensor>;
+template <class Layer, class Tensor>
+parameter(std::string_view, Tensor Layer::*, std::size_t) -> parameter<Layer, Tensor>;
+template <class Layer, class Tensor>
+parameter(std::string_view, Tensor Layer::*, std::size_t, bool) -> parameter<Layer, Tensor>;
+
+/// An entry of a composite layer's `children()`. An empty name adds nothing to the path.
+template <class Layer, class Child>
+struct child {
+  using layer = Child;
+  std::string_view name;
+  Child Layer::* member;
+};
+template <class Layer, class Child>
+child(std::string_view, Child Layer::*) -> child<Layer, Child>;
+
+/// A composite layer lists its children either with `children()`, or, when they are numbered (a stack of blocks), as
+/// `using repeated = layer_list<times<Child, Count>...>` and a static `for_each_child(self, f)` that calls f(name,
+/// child).
+template <class Layer, std::size_t Count>
+struct times {
+  using layer = Layer;
+  static constexpr std::size_t count = Count;
+};
+template <class... Entries>
+struct layer_list {};
+
+namespace detail {
+
+template <class L>
+concept has_parameters = requires { L::parameters(); };
+template <class L>
+concept has_children = requires { L::children(); };
+template <class L>
+concept has_repeated = requires { typename L::repeated; };
+
+inline std::string join_path(const std::string& path, std::string_view name) {
+  if (path.empty() || name.empty()) return path + std::string(name);
+  return path + '.' + std::string(name);
+}
+
+/// f.template operator()<Child>(count) for each kind of child a layer has.
+template <class Layer, class F>
+constexpr void for_each_child_type(const F& f) {
+  if constexpr (has_children<Layer>)
+    std::apply(
+        [&](const auto&... c) { (f.template operator()<typename std::remove_cvref_t<decltype(c)>::layer>(1), ...); },
+        Layer::children());
+  if constexpr (has_repeated<Layer>)
+    [&]<class... Entries>(layer_list<Entries...>) {
+      (f.template operator()<typename Entries::layer>(Entries::count), ...);
+    }(typename Layer::repeated{});
+}
+
+}  // namespace detail
+
+/// Calls f(path, tensor, parameter) for every parameter of a layer and of its children, in the order of the forward
+/// pass.
+template <class Layer, class F>
+void for_each_parameter(Layer& layer, const std::string& path, F& f) {
+  using type = std::remove_const_t<Layer>;
+  if constexpr (detail::has_parameters<type>) {
+    const auto visit = [&](const auto& p) {
+      if constexpr (!std::is_same_v<typename std::remove_cvref_t<decltype(p)>::tensor, absent>)
+        f(detail::join_path(path, p.name), layer.*(p.member), p);
+    };
+    std::apply([&](const auto&... p) { (visit(p), ...); }, type::parameters());
+  }
+  const auto descend = [&](std::string_view name, auto& c) { for_each_parameter(c, detail::join_path(path, name), f); };
+  if constexpr (detail::has_children<type>)
+    std::apply([&](const auto&... c) { (descend(c.name, layer.*(c.member)), ...); }, type::children());
+  if constexpr (detail::has_repeated<type>) type::for_each_child(layer, descend);
+}
+
+namespace detail {
+
+template <class Layer>
+consteval std::size_t count_parameters() {
+  std::size_t sum = 0;
+  if constexpr (has_parameters<Layer>)
+    std::apply(
+        [&](const auto&... p) { ((sum += p.shared ? 0 : std::remove_cvref_t<decltype(p)>::tensor::count), ...); },
+        Layer::parameters());
+  for_each_child_type<Layer>([&]<class Child>(std::size_t count) { sum += count * count_parameters<Child>(); });
+  return sum;
+}
+
+/// The widest row of any matrix in a layer: the most that its inputs take when they are quantized.
+template <class Layer>
+consteval std::size_t widest_input() {
+  std::size_t widest = 0;
+  const auto raise = [&](std::size_t n) { widest = n > widest ? n : widest; };
+  if constexpr (has_parameters<Layer>)
+    std::apply(
+        [&](const auto&... p) {
+          const auto look = [&]<class Tensor>(Tensor*) {
+            if constexpr (requires { Tensor::columns; }) raise(Tensor::columns);
+          };
+          (look(static_cast<typename std::remove_cvref_t<decltype(p)>::tensor*>(nullptr)), ...);
+        },
+        Layer::parameters());
+  for_each_child_type<Layer>([&]<class Child>(std::size_t) { raise(widest_input<Child>()); });
+  return widest;
+}
+
+}  // namespace detail
+
+/// Numbers that a layer, and everything in it, learns.
+template <class Layer>
+inline constexpr std::size_t parameter_count = detail::count_parameters<Layer>();
+
+}  // namespace inlay
