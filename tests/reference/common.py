@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared by the make_*.py scripts: build a tiny random model, save it, and record what transformers computes with it.
+
+A checkpoint becomes a folder NAME/ with
+  config.json, model.safetensors   as a published checkpoint of the family has them (tensor names, dtype, config style)
+  expected.safetensors             input_ids [T], logits [T, vocab] of every position, greedy_ids [N] that continue the
+                                   prompt, greedy_margin [N] (best minus second best logit of each step)
+All expectations are computed in float32 with eager attention from the *saved* (rounded) weights, and every greedy step
+runs the whole sequence again, so no cache takes part.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+import transformers
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import tiny_tokenizer
+
+# Keys of config.json that say nothing about the model.
+NOISE = {
+    "_name_or_path", "chunk_size_feed_forward", "id2label", "is_encoder_decoder", "label2id", "output_attentions",
+    "output_hidden_states", "problem_type", "return_dict", "transformers_version", "output_router_logits",
+    "router_aux_loss_coef", "pretraining_tp", "initializer_range", "attention_dropout", "use_cache",
+}  # fmt: skip
+DTYPE_NAMES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    """What a tiny checkpoint is made from."""
+
+    name: str
+    config: transformers.PretrainedConfig
+    model_class: type
+    dtype: torch.dtype = torch.float32  # of the saved weights
+    prompt_length: int = 32
+    greedy_length: int = 20
+    config_style: str = "v4"  # "v4": rope_theta and rope_scaling; "v5": rope_parameters
+    config_edit: Callable[[dict], None] | None = None  # last changes to config.json
+    randomise: Callable[[str, torch.Tensor, torch.Generator], torch.Tensor | None] | None = None  # None: the default
+    rename: Callable[[str], str] | None = None  # tensor names in the file
+    shard_size: str | None = None
+    tokenizer: bool = False
+    gguf: Callable[["Checkpoint", dict[str, torch.Tensor], Path], None] | None = None
+    min_margin: float = 0.02
+    expectations: Callable[["Checkpoint", Any], dict[str, torch.Tensor]] | None = None  # None: logits and greedy
+
+
+def default_values(name: str, initial: torch.Tensor, g: torch.Generator, embedding_std: float) -> torch.Tensor:
+    """Values that hide nothing: norm weights away from 1 (or 0), biases away from 0, attention scores well spread."""
+    noise = torch.randn(initial.shape, generator=g)
+    if initial.dim() <= 1 or initial.numel() == max(initial.shape):
+        centre = float(initial.float().mean())
+        return (1.0 if centre > 0.5 else 0.0) + 0.3 * noise
+    if "embed" in name or "lm_head" in name:
+        return embedding_std * noise
+    gain = 1.5 if any(s in name for s in ("q_proj", "k_proj", "query", "key")) else 1.0
+    return gain / math.sqrt(initial.shape[-1]) * noise
+
+
+def randomise(model: torch.nn.Module, checkpoint: Checkpoint, seed: int) -> None:
+    """Overwrite every parameter and every stored buffer."""
+    g = torch.Generator().manual_seed(seed)
+    hidden = model.config.get_text_config().hidden_size
+    stored = model.state_dict(keep_vars=True)
+    done = set()
+    with torch.no_grad():
+        for name, tensor in sorted(stored.items()):
+            if tensor.data_ptr() in done or not tensor.is_floating_point():
+                continue
+            done.add(tensor.data_ptr())
+            values = checkpoint.randomise(name, tensor, g) if checkpoint.randomise else None
+            if values is None:
+                values = default_values(name, tensor, g, 2.0 / math.sqrt(hidden))
+            tensor.copy_(values.to(checkpoint.dtype))
+
+
+def config_json(model, checkpoint: Checkpoint) -> dict:
+    """config.json in the style the family is published with."""
+    config = model.config.to_dict()
+    config = {k: v for k, v in config.items() if k not in NOISE and not k.startswith("_")}
+    config["architectures"] = [type(model).__name__]
+    config.pop("dtype", None)
+    config["torch_dtype" if checkpoint.config_style == "v4" else "dtype"] = DTYPE_NAMES[checkpoint.dtype]
+    if checkpoint.config_style == "v4" and "rope_theta" in (config.get("rope_parameters") or {}):
+        rope = dict(config.pop("rope_parameters"))
+        config["rope_theta"] = rope.pop("rope_theta")
+        config["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
+    if checkpoint.config_edit:
+        checkpoint.config_edit(config)
+    return config
+
+
+def save_weights(model, checkpoint: Checkpoint, folder: Path) -> None:
+    """Weights under the names transformers publishes them, one file or several."""
+    with tempfile.TemporaryDirectory() as scratch:
+        model.to(checkpoint.dtype).save_pretrained(scratch, max_shard_size=checkpoint.shard_size or "1GB")
+        files = [f for f in Path(scratch).iterdir() if ".safetensors" in f.name]
+        if checkpoint.rename is None:
+            for f in files:
+                shutil.copy(f, folder / f.name)
+            return
+        (only,) = files
+        with safe_open(only, "pt") as f:
+            save_file({checkpoint.rename(k): f.get_tensor(k) for k in f.keys()}, folder / only.name, {"format": "pt"})
+
+
+def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a checkpoint folder."""
+    out = {}
+    for file in sorted(folder.glob("model*.safetensors")):
+        with safe_open(file, "pt") as f:
+            out |= {k: f.get_tensor(k) for k in f.keys()}
+    return out
+
+
+def prompt(checkpoint: Checkpoint, vocab: int, seed: int) -> torch.Tensor:
+    g = torch.Generator().manual_seed(1000 + seed)
+    return torch.randint(3, vocab, (checkpoint.prompt_length,), generator=g)
+
+
+@torch.no_grad()
+def causal_expectations(model, input_ids: torch.Tensor, steps: int) -> dict[str, torch.Tensor]:
+    """Logits of every position of the prompt and a greedy continuation, each step from a full forward."""
+    ids, margins = input_ids[None], []
+    first = model(ids, use_cache=False).logits[0]
+    logits = first
+    for _ in range(steps):
+        best = torch.topk(logits[-1], 2)
+        margins.append(best.values[0] - best.values[1])
+        ids = torch.cat([ids, best.indices[:1][None]], dim=1)
+        logits = model(ids, use_cache=False).logits[0]
+    return {
+        "input_ids": input_ids,
+        "logits": first.float().contiguous(),
+        "greedy_ids": ids[0, len(input_ids) :].contiguous(),
+        "greedy_margin": torch.stack(margins).float(),
+    }
+
+
+def reload(folder: Path, model_class: type):
+    """The saved checkpoint, as float32: what a user of transformers gets from the folder."""
+    model, info = model_class.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
+    problems = {k: v for k, v in info.items() if v}
+    if problems:
+        raise RuntimeError(f"{folder}: reloading reports {problems}")
+    return model.eval()
+
+
+def make(checkpoint: Checkpoint, out: Path, first_seed: int = 0) -> None:
+    """Writes the folder; takes the first seed whose greedy continuation is neither monotonous nor a near tie."""
+    folder = out / checkpoint.name
+    for seed in itertools.count(first_seed):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        torch.manual_seed(seed)
+        model = checkpoint.model_class(checkpoint.config).eval()
+        randomise(model, checkpoint, seed)
+        save_weights(model, checkpoint, folder)
+        (folder / "config.json").write_text(json.dumps(config_json(model, checkpoint), indent=2, sort_keys=True) + "\n")
+        model = reload(folder, checkpoint.model_class)
+        if checkpoint.expectations:
+            expected = checkpoint.expectations(checkpoint, model)
+            break
+        vocab = model.config.get_text_config().vocab_size
+        expected = causal_expectations(model, prompt(checkpoint, vocab, seed), checkpoint.greedy_length)
+        margin, distinct = expected["greedy_margin"].min(), len(expected["greedy_ids"].unique())
+        if margin >= checkpoint.min_margin and distinct >= checkpoint.greedy_length // 2:
+            break
+    notes = {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0], "seed": str(seed)}
+    save_file(expected, folder / "expected.safetensors", notes)
+    if checkpoint.tokenizer:
+        tiny_tokenizer.write_tokenizer_json(folder, model.config.get_text_config().vocab_size)
+    if checkpoint.gguf:
+        checkpoint.gguf(checkpoint, tensors_of(folder), folder)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    spread = float(expected["logits"].std()) if "logits" in expected else float("nan")
+    margin = float(expected["greedy_margin"].min()) if "greedy_margin" in expected else float("nan")
+    print(f"{checkpoint.name:28s} seed {seed:3d}  {size / 1024:7.0f} KiB  logits std {spread:.2f}  margin {margin:.3f}", flush=True)
+
+
+def run(description: str, checkpoints: list[Checkpoint], options: Callable[[argparse.ArgumentParser], None] | None = None):
+    """Command line of a make_*.py script: OUT_DIR and, optionally, the names to make."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder that receives one folder for each checkpoint")
+    parser.add_argument("names", nargs="*", help="checkpoints to make (default: all)")
+    if options:
+        options(parser)
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - {c.name for c in checkpoints}
+    if unknown:
+        parser.error(f"unknown: {sorted(unknown)}; known: {[c.name for c in checkpoints]}")
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    for checkpoint in checkpoints:
+        if not arguments.names or checkpoint.name in arguments.names:
+            make(checkpoint, arguments.out)
+    return arguments
