@@ -54,7 +54,7 @@ class thread_pool {
     s.tasks = tasks;
     s.next.store(0, std::memory_order_relaxed);
     s.busy.store(count_, std::memory_order_relaxed);
-    s.generation.fetch_add(1, std::memory_order_release);
+    s.generation.fetch_add(1, std::memory_order_seq_cst);
     if (s.sleeping.load(std::memory_order_seq_cst) != 0) s.generation.notify_all();
     work(s);
     while (s.busy.load(std::memory_order_acquire) != 0) pause();

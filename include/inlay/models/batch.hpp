@@ -12,8 +12,8 @@
 
 namespace inlay {
 
-/// Tokens of one or several sequences, each continuing its own state: a prompt's chunk, one token, or one token of each of
-/// many sequences. The states are advanced.
+/// Tokens of one or several sequences, each continuing its own state: a prompt's chunk, one token, or one token of each
+/// of many sequences. The states are advanced.
 struct batch {
   std::span<const std::int32_t> tokens;      ///< all in [0, vocab)
   std::span<const sequence_rows> sequences;  ///< whose tokens these are, in order; together all of `tokens`
@@ -23,7 +23,7 @@ struct batch {
 
 /// What a forward pass works with.
 struct workspace {
-  arena& memory;      ///< at least scratch_bytes(tokens) free
+  arena& memory;  ///< at least scratch_bytes(tokens) free
   thread_pool& pool;
 };
 

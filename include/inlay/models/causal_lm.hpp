@@ -26,9 +26,9 @@ namespace inlay {
 
 struct lm_config {
   std::size_t vocab = 0;
-  std::size_t width = 0;          ///< of the residual stream
-  float embedding_scale = 1.0f;   ///< embeddings are multiplied by this
-  float logit_soft_cap = 0.0f;    ///< logits become cap * tanh(logit / cap); 0: not capped
+  std::size_t width = 0;         ///< of the residual stream
+  float embedding_scale = 1.0f;  ///< embeddings are multiplied by this
+  float logit_soft_cap = 0.0f;   ///< logits become cap * tanh(logit / cap); 0: not capped
 };
 
 /// The head is the embedding, transposed.
@@ -50,9 +50,11 @@ struct token_embedding {
     const std::size_t bytes = row_bytes(weight.ref.type, Config.width);
     ctx.for_rows(tokens.size(), 8 * Config.width, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        dequantize_row(weight.ref.type, weight.ref.data + static_cast<std::size_t>(tokens[i]) * bytes, Config.width, h[i]);
+        dequantize_row(weight.ref.type, weight.ref.data + static_cast<std::size_t>(tokens[i]) * bytes, Config.width,
+                       h[i]);
         if constexpr (Config.embedding_scale != 1.0f)
-          Context::kernel::map(formula::a * Config.embedding_scale, Config.width, h[i], static_cast<const float*>(h[i]));
+          Context::kernel::map(formula::a * Config.embedding_scale, Config.width, h[i],
+                               static_cast<const float*>(h[i]));
       }
     });
   }
@@ -113,10 +115,9 @@ struct causal_lm {
                       child{"norm", &causal_lm::norm}, child{"head", &causal_lm::head}};
   }
 
-  static constexpr std::size_t parameter_count = detail::count_parameters<detail::token_embedding<Config>>() +
-                                                 detail::count_parameters<stack_type>() +
-                                                 detail::count_parameters<norm_type>() +
-                                                 detail::count_parameters<head_type>();
+  static constexpr std::size_t parameter_count =
+      detail::count_parameters<detail::token_embedding<Config>>() + detail::count_parameters<stack_type>() +
+      detail::count_parameters<norm_type>() + detail::count_parameters<head_type>();
 
   /// Bytes of one sequence's state, without the state object itself.
   static constexpr std::size_t state_bytes(const state_options& options) { return state::bytes(options); }

@@ -91,8 +91,8 @@ constexpr std::size_t rotation_bytes(rotary_list<R...>, std::size_t rows) {
 }
 
 template <class K, class... R>
-context<K, R...> make_context(rotary_list<R...>, workspace w, std::span<const sequence_rows> sequences, std::size_t count,
-                              std::byte* quantized) {
+context<K, R...> make_context(rotary_list<R...>, workspace w, std::span<const sequence_rows> sequences,
+                              std::size_t count, std::byte* quantized) {
   return {w.memory, w.pool, sequences, count, quantized, {}};
 }
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings a checkpoint's numbers into the form the kernels read. What they read as it is in the file stays there,
+// mapped; the rest is packed or copied, tensor by tensor, and its pages of the file are given back.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "inlay/core/buffer.hpp"
+#include "inlay/core/error.hpp"
+#include "inlay/core/function_ref.hpp"
+#include "inlay/core/thread_pool.hpp"
+#include "inlay/generate/resolve_weights.hpp"
+#include "inlay/generate/weight_slot.hpp"
+#include "inlay/io/checkpoint.hpp"
+#include "inlay/kernels/types.hpp"
+#include "inlay/quant/codec.hpp"
+
+namespace inlay {
+
+/// Called while a model is loaded: bytes done, bytes in all.
+using progress_callback = function_ref<void(std::size_t, std::size_t)>;
+
+namespace detail {
+
+/// A kernel policy's packing, without its type.
+struct packing {
+  std::size_t (*panel_bytes)(dtype, std::size_t columns);
+  void (*pack_panel)(dtype, const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out);
+};
+
+class weight_loader {
+ public:
+  weight_loader(const checkpoint& file, packing pack, thread_pool& pool) : file_(file), pack_(pack), pool_(pool) {}
+
+  /// Fills all slots; the returned memory holds what was packed or copied.
+  result<buffer> load(std::span<const weight_slot> slots, std::span<const weight_source> sources,
+                      progress_callback progress) {
+    std::size_t bytes = 0;
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      bytes += room(slots[i], sources[i]);
+      total += work(slots[i], sources[i]);
+    }
+    auto memory = buffer::allocate(bytes);
+    if (!memory) return memory;
+    arena parts(memory->data(), memory->size());
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      fill(slots[i], sources[i], parts);
+      done += work(slots[i], sources[i]);
+      if (progress) progress(done, total);
+    }
+    return memory;
+  }
+
+ private:
+  static dtype type_of(const weight_source& s) { return s.tensors.front()->type; }
+  static std::size_t work(const weight_slot& slot, const weight_source& source) {
+    return slot.kind == slot_kind::table ? 0 : slot.stack * slot.rows * row_bytes(type_of(source), slot.columns);
+  }
+
+  /// Whether the rows lie in the file as the kernels read them.
+  bool in_place(const weight_slot& slot, const weight_source& source) const {
+    if (slot.kind == slot_kind::vector || source.tensors.size() > 1) return false;
+    if (slot.kind == slot_kind::matrix && pack_.panel_bytes(type_of(source), slot.columns) != 0) return false;
+    if (source.order != row_order::same || (slot.stack > 1 && source.tensor_rows != slot.rows)) return false;
+    const std::size_t number = is_float(type_of(source)) ? geometry(type_of(source)).bytes : 1;
+    return reinterpret_cast<std::uintptr_t>(source.tensors.front()->data.data()) % number == 0;
+  }
+
+  std::size_t matrix_bytes(const weight_slot& slot, dtype type) const {
+    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.columns) : 0;
+    if (panel == 0) return align_up(slot.rows * row_bytes(type, slot.columns));
+    return align_up((slot.rows + kernels::panel_rows - 1) / kernels::panel_rows * panel);
+  }
+  std::size_t room(const weight_slot& slot, const weight_source& source) const {
+    if (slot.kind == slot_kind::vector) return float_bytes(slot.columns);
+    return in_place(slot, source) ? 0 : slot.stack * matrix_bytes(slot, type_of(source));
+  }
+
+  void fill(const weight_slot& slot, const weight_source& source, arena& parts) {
+    if (slot.kind == slot_kind::vector) return fill_vector(slot, source, parts);
+    const dtype type = type_of(source);
+    const std::size_t row = row_bytes(type, slot.columns);
+    kernels::matrix_ref m{nullptr, slot.rows, slot.columns, type, kernels::layout::rows};
+    if (in_place(slot, source)) {
+      m.data = source.tensors.front()->data.data() + source.offset * row;
+      if (slot.bytes_each != nullptr) *slot.bytes_each = slot.rows * row;
+      *slot.matrix = m;
+      return;
+    }
+    const std::size_t each = matrix_bytes(slot, type);
+    auto* out = parts.take<std::byte>(slot.stack * each);
+    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.columns) : 0;
+    const std::size_t panels = (slot.rows + kernels::panel_rows - 1) / kernels::panel_rows;
+    pool_.run(slot.stack * panels, [&](std::size_t task) {
+      const std::size_t e = task / panels;
+      const std::size_t first = task % panels * kernels::panel_rows;
+      const std::size_t count = std::min(kernels::panel_rows, slot.rows - first);
+      const std::byte* rows[kernels::panel_rows];
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto [tensor, r] = source.locate(e, first + i);
+        rows[i] = tensor->data.data() + r * row;
+      }
+      if (panel != 0)
+        pack_.pack_panel(type, rows, count, slot.columns, out + e * each + task % panels * panel);
+      else
+        for (std::size_t i = 0; i < count; ++i) std::memcpy(out + e * each + (first + i) * row, rows[i], row);
+    });
+    for (const tensor_view* t : source.tensors) file_.release(*t);
+    m.data = out;
+    m.layout = panel != 0 ? kernels::layout::panels : kernels::layout::rows;
+    if (slot.bytes_each != nullptr) *slot.bytes_each = each;
+    *slot.matrix = m;
+  }
+
+  static void fill_vector(const weight_slot& slot, const weight_source& source, arena& parts) {
+    auto* out = parts.take<float>(slot.columns);
+    for (std::size_t i = 0; i < slot.columns; ++i) {
+      const auto [tensor, at] = source.locate(0, i);
+      dequantize_row(tensor->type, tensor->data.data() + at * row_bytes(tensor->type, 1), 1, out + i);
+      if (source.change == value_change::add_one) out[i] += 1.0f;
+      if (source.change == value_change::negative_exp) out[i] = -std::exp(out[i]);
+    }
+    *slot.vector = out;
+  }
+
+  const checkpoint& file_;
+  packing pack_;
+  thread_pool& pool_;
+};
+
+}  // namespace detail
+}  // namespace inlay

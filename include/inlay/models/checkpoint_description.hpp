@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a family's published checkpoints name and arrange what its type declares. A family states this once, as tables;
+// the loader, the converter and the inspector read them.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace inlay {
+
+/// The order of a matrix's rows in a file, seen from the model's order.
+enum class row_order : std::uint8_t {
+  same,
+  /// Within every head of dimension d the file has rows 0, d/2, 1, d/2 + 1, ... : converters to GGUF turn half-split
+  /// rotary pairs into interleaved ones for some architectures.
+  interleaved_pairs,
+};
+
+/// What is done to each number of a vector when it is read.
+enum class value_change : std::uint8_t {
+  none,
+  add_one,       ///< norms stored as an offset from 1
+  negative_exp,  ///< -exp(x): decay rates stored as logarithms
+};
+
+struct in_file {
+  /// With `#` for the block's number and `@` for the expert's (where a file has one tensor an expert); alternatives are
+  /// separated by `|`, the first that the file has counts. Empty: never there.
+  std::string_view name;
+  row_order rows = row_order::same;
+  value_change change = value_change::none;
+};
+
+/// One parameter of the type. Rules that name the same tensor share its rows, in the order of the rules.
+struct tensor_rule {
+  std::string_view parameter;  ///< path in the type, with `#` for the block's number
+  in_file safetensors;
+  in_file gguf;
+};
+
+/// A number of the type that the files state too.
+struct checkpoint_fact {
+  std::string_view config;  ///< key in config.json, empty: not there
+  std::string_view gguf;    ///< key behind "architecture.", empty: not there
+  double value;
+  bool required = true;  ///< an error if the file does not state it
+};
+
+struct checkpoint_description {
+  std::span<const std::string_view> config_types;   ///< accepted "model_type" of config.json; empty: any
+  std::span<const std::string_view> architectures;  ///< accepted "general.architecture" of a GGUF; empty: any
+  std::span<const tensor_rule> rules;               ///< empty: tensors are named as in the type
+  std::span<const checkpoint_fact> facts;
+  std::span<const std::string_view> known;  ///< tensors the type has no use for, `#` standing for any number
+};
+
+/// The description of a model type: its own `checkpoint()`, or one in which tensors have the type's names.
+template <class Model>
+constexpr checkpoint_description describe_checkpoint() {
+  if constexpr (requires { Model::checkpoint(); })
+    return Model::checkpoint();
+  else
+    return {};
+}
+
+}  // namespace inlay
