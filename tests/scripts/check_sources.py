@@ -62,7 +62,7 @@ def includes(text):
             yield number, match.group(1), match.group(2)
 
 
-def check_includes(root, headers):
+def check_includes(headers):
     """Rooms, own and foreign headers, cycles. `headers` maps inlay/... names to texts."""
     graph = {}
     for name, text in headers.items():
@@ -135,6 +135,14 @@ def check_file(name, path, text):
             yield f"{name}:{number}: trailing blanks"
 
 
+def check_versions(root, headers):
+    """The vcpkg port repeats the version, because vcpkg reads it before anything of the project runs."""
+    version = ".".join(re.findall(r"define INLAY_VERSION_\w+ (\d+)", headers.get("inlay/config/version.hpp", "")))
+    port = root / "cmake/vcpkg/inlay/vcpkg.json"
+    if port.exists() and f'"version-semver": "{version}"' not in port.read_text(encoding="utf-8"):
+        yield f"{port.relative_to(root)}: not version {version} of inlay/config/version.hpp"
+
+
 def violations(root):
     headers = {}
     for path in tracked(root):
@@ -149,7 +157,8 @@ def violations(root):
             headers[name.removeprefix("include/")] = text
     if not headers:
         yield "no headers found below include/"
-    yield from check_includes(root, headers)
+    yield from check_includes(headers)
+    yield from check_versions(root, headers)
 
 
 def main():

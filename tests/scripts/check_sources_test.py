@@ -112,6 +112,15 @@ class CheckSources(unittest.TestCase):
         self.broken(tree | {"README.md": "see /wor" + "k/main\n"}, "one machine")
         self.broken(tree | {"notes.md": "from deb." + "debian.org\n"}, "one machine")
 
+    def test_version_of_the_port(self):
+        tree = {
+            "include/inlay/config/version.hpp": HEAD
+            + "#define INLAY_VERSION_MAJOR 1\n#define INLAY_VERSION_MINOR 2\n#define INLAY_VERSION_PATCH 3\n"
+        }
+        port = "cmake/vcpkg/inlay/vcpkg.json"
+        self.assertEqual(check(tree | {port: '{"version-semver": "1.2.3"}\n'}), [])
+        self.broken(tree | {port: '{"version-semver": "1.2.4"}\n'}, "not version 1.2.3")
+
     def test_no_headers(self):
         self.broken({"README.md": "nothing\n"}, "no headers")
 
