@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention in one pass over the cache, blockwise with a running maximum (Milakov & Gimelshein 2018; Dao et al. 2022).
+//
+// The query heads that share a kv head, of several rows at once, make a tile of query vectors: a block of keys and
+// values is read once for all of them. Few vectors (decode) take dot products with the keys as they lie in the cache;
+// many (prefill) first transpose the block, and then both products, scores = Q K^T and sums = P V, are the same
+// register-tiled kernel `accumulate`.
+//
+// What a query vector gets does not depend on its tile: blocks are cut at multiples of `key_block` positions, and which
+// of the two ways is taken depends on the whole batch.
+HWY_BEFORE_NAMESPACE();
+namespace inlay {
+namespace HWY_NAMESPACE {
+
+inline constexpr std::size_t key_block = 64;
+/// Query vectors in a batch from which on transposing the keys pays.
+inline constexpr std::size_t transpose_threshold = 8;
+
+/// Sums of the lanes of `lanes` vectors, in order.
+HWY_INLINE f32s sums_of_each(f32s (&v)[lanes]) {
+  const f32_tag d;
+  INLAY_UNROLL
+  for (std::size_t half = lanes / 2; half != 0; half /= 2) {
+    INLAY_UNROLL
+    for (std::size_t i = 0; i < half; ++i)
+      v[i] = hn::Add(hn::InterleaveWholeLower(d, v[i], v[i + half]), hn::InterleaveWholeUpper(d, v[i], v[i + half]));
+  }
+  return v[0];
+}
+
+/// Transposes a square of lanes x lanes numbers.
+HWY_INLINE void transpose(f32s (&v)[lanes]) {
+  const f32_tag d;
+  INLAY_UNROLL
+  for (std::size_t stage = 1; stage < lanes; stage *= 2) {
+    f32s next[lanes];
+    INLAY_UNROLL
+    for (std::size_t i = 0; i < lanes / 2; ++i) {
+      next[2 * i] = hn::InterleaveWholeLower(d, v[i], v[i + lanes / 2]);
+      next[2 * i + 1] = hn::InterleaveWholeUpper(d, v[i], v[i + lanes / 2]);
+    }
+    INLAY_UNROLL
+    for (std::size_t i = 0; i < lanes; ++i) v[i] = next[i];
+  }
+}
+
+// ---- scores of few vectors: dot products ----------------------------------------------------------------------------
+
+/// scores[m * key_block + t] = queries[m] . keys[t] for t < count, and numbers of no meaning up to the next multiple of
+/// the step. dim is a multiple of `lanes`.
+template <dtype Type, std::size_t Queries>
+void dot_keys(const float* const* queries, std::size_t dim, const std::byte* keys, std::size_t key_stride,
+              std::size_t count, float* scores) {
+  constexpr std::size_t slots = Queries == 3 ? 4 : Queries;  // of the vectors that are summed together
+  constexpr std::size_t step = lanes / slots >= 4 ? lanes / slots : 4;
+  constexpr std::size_t parts = slots * step / lanes;
+  for (std::size_t t = 0; t < count; t += step) {
+    const std::byte* key[step];
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < step; ++j) key[j] = keys + (t + j < count ? t + j : count - 1) * key_stride;
+    f32s sums[parts][lanes];
+    INLAY_UNROLL
+    for (std::size_t i = 0; i < slots * step; ++i) sums[i / lanes][i % lanes] = zero();
+    for (std::size_t i = 0; i < dim; i += lanes) {
+      f32s q[Queries];
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < Queries; ++m) q[m] = load(queries[m] + i);
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < step; ++j) {
+        const f32s k = load<Type>(key[j], i);
+        INLAY_UNROLL
+        for (std::size_t m = 0; m < Queries; ++m) {
+          f32s& s = sums[(m * step + j) / lanes][(m * step + j) % lanes];
+          s = multiply_add(q[m], k, s);
+        }
+      }
+    }
+    alignas(64) float dots[slots * step];
+    INLAY_UNROLL
+    for (std::size_t p = 0; p < parts; ++p) store(sums_of_each(sums[p]), dots + p * lanes);
+    INLAY_UNROLL
+    for (std::size_t m = 0; m < Queries; ++m)
+      std::memcpy(scores + m * key_block + t, dots + m * step, step * sizeof(float));
+  }
+}
+
+// ---- the register tile ----------------------------------------------------------------------------------------------
+
+inline constexpr std::size_t tile_rows = 4;
+inline constexpr std::size_t tile_vectors = HWY_MAX_BYTES >= 64 || HWY_TARGET_IS_NEON ? 4 : 2;
+
+/// c[m][j] = c[m][j] * keep[m] + sum over k < depth of a[m][k] * b[k][j], for Rows rows of c and Vectors vectors of
+/// columns; with keep null, c starts from zero.
+template <dtype Type, std::size_t Rows, std::size_t Vectors>
+HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
+                                std::size_t b_stride, std::size_t column, float* c, std::size_t c_stride,
+                                const float* keep) {
+  f32s sums[Rows][Vectors];
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < Rows; ++m) {
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < Vectors; ++j)
+      sums[m][j] = keep != nullptr ? hn::Mul(load(c + m * c_stride + column + j * lanes), splat(keep[m])) : zero();
+  }
+  const float* row[Rows];
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < Rows; ++m) row[m] = a[m] + a_offset;
+  for (std::size_t k = 0; k < depth; ++k) {
+    f32s v[Vectors];
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < Vectors; ++j) v[j] = load<Type>(b + k * b_stride, column + j * lanes);
+    INLAY_UNROLL
+    for (std::size_t m = 0; m < Rows; ++m) {
+      const f32s factor = splat(row[m][k]);
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < Vectors; ++j) sums[m][j] = multiply_add(factor, v[j], sums[m][j]);
+    }
+  }
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < Rows; ++m) {
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < Vectors; ++j) store(sums[m][j], c + m * c_stride + column + j * lanes);
+  }
+}
+
+template <dtype Type, std::size_t Rows>
+void accumulate_rows(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
+                     std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep) {
+  std::size_t j = 0;
+  for (; j + tile_vectors * lanes <= columns; j += tile_vectors * lanes)
+    accumulate_tile<Type, Rows, tile_vectors>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep);
+  for (; j < columns; j += lanes) accumulate_tile<Type, Rows, 1>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep);
+}
+
+/// The same for any number of rows; columns is a multiple of `lanes`.
+template <dtype Type>
+void accumulate(std::size_t rows, const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
+                std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep) {
+  for (std::size_t m = 0; m < rows; m += tile_rows) {
+    float* out = c + m * c_stride;
+    const float* factors = keep != nullptr ? keep + m : nullptr;
+    switch (rows - m) {
+      case 1:
+        accumulate_rows<Type, 1>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
+        break;
+      case 2:
+        accumulate_rows<Type, 2>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
+        break;
+      case 3:
+        accumulate_rows<Type, 3>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
+        break;
+      default:
+        accumulate_rows<Type, tile_rows>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
+    }
+  }
+}
+
+// ---- one tile of query vectors --------------------------------------------------------------------------------------
+
+struct attention_tile {
+  static constexpr std::size_t most = 64;          ///< query vectors
+  static constexpr std::size_t most_sums = 8192;   ///< query vectors x padded head_dim
+  alignas(64) float sums[most_sums];               ///< [vector][padded head_dim]
+  alignas(64) float scores[most * key_block];      ///< [vector][key]; then the weights
+  alignas(64) float panel[key_block * key_block];  ///< keys transposed or values, as floats
+  const float* queries[most];
+  const float* weights[most];  ///< rows of `scores`
+  float highest[most];
+  float total[most];
+  float keep[most];        ///< what becomes of earlier sums: e^(old highest - new highest)
+  std::size_t from[most];  ///< visible positions
+  std::size_t to[most];
+  std::size_t count;
+};
+
+/// Columns [begin, begin + depth) of a block of keys, transposed to panel[column][key]. The block is filled up to a
+/// multiple of `lanes` with its last key.
+template <dtype Type>
+void transpose_keys(const std::byte* keys, std::size_t stride, std::size_t count, std::size_t begin, std::size_t depth,
+                    float* panel) {
+  for (std::size_t t = 0; t < count; t += lanes)
+    for (std::size_t i = 0; i < depth; i += lanes) {
+      f32s square[lanes];
+      const std::size_t columns = depth - i < lanes ? depth - i : lanes;
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) {
+        const std::byte* key = keys + (t + j < count ? t + j : count - 1) * stride;
+        square[j] = columns == lanes ? load<Type>(key, begin + i) : load_tail<Type>(key, begin + i, columns);
+      }
+      transpose(square);
+      if (columns == lanes) {
+        INLAY_UNROLL
+        for (std::size_t j = 0; j < lanes; ++j) store(square[j], panel + (i + j) * key_block + t);
+      } else {
+        alignas(64) float spill[lanes][lanes];
+        for (std::size_t j = 0; j < lanes; ++j) store(square[j], spill[j]);
+        for (std::size_t j = 0; j < columns; ++j) store(load(spill[j]), panel + (i + j) * key_block + t);
+      }
+    }
+}
+
+/// Columns [begin, begin + columns) of a block of values as floats, filled up to a multiple of `lanes` with zeros.
+template <dtype Type>
+void widen_values(const std::byte* values, std::size_t stride, std::size_t count, std::size_t begin,
+                  std::size_t columns, float* panel) {
+  for (std::size_t t = 0; t < count; ++t) {
+    std::size_t i = 0;
+    for (; i + lanes <= columns; i += lanes)
+      store(load<Type>(values + t * stride, begin + i), panel + t * key_block + i);
+    if (i < columns) store(load_tail<Type>(values + t * stride, begin + i, columns - i), panel + t * key_block + i);
+  }
+}
+
+/// Scores of one block to weights, relative to the highest score so far.
+inline void weigh(const attention_shape& shape, std::size_t position, std::size_t count, attention_tile& tile) {
+  constexpr std::size_t vectors = key_block / lanes;
+  const f32_tag d;
+  const f32s scale = splat(shape.scale);
+  for (std::size_t m = 0; m < tile.count; ++m) {
+    float* scores = tile.scores + m * key_block;
+    const std::size_t from = tile.from[m] > position ? tile.from[m] - position : 0;
+    const std::size_t to = tile.to[m] < position ? 0 : tile.to[m] - position < count ? tile.to[m] - position : count;
+    tile.keep[m] = 1.0f;
+    if (from >= to) {
+      for (std::size_t j = 0; j < vectors; ++j) store(zero(), scores + j * lanes);
+      continue;
+    }
+    const f32s first = splat(static_cast<float>(from));
+    const f32s end = splat(static_cast<float>(to));
+    f32s s[vectors];
+    f32s top = hn::Neg(hn::Inf(d));
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < vectors; ++j) {
+      s[j] = hn::Mul(load(scores + j * lanes), scale);
+      if (shape.soft_cap != 0.0f)
+        s[j] = hn::Mul(splat(shape.soft_cap), tanh(hn::Mul(s[j], splat(1.0f / shape.soft_cap))));
+      const f32s index = hn::Iota(d, static_cast<float>(j * lanes));
+      const auto visible = hn::And(hn::Ge(index, first), hn::Lt(index, end));
+      s[j] = hn::IfThenElse(visible, s[j], hn::Neg(hn::Inf(d)));
+      top = hn::Max(top, s[j]);
+    }
+    const float before = tile.highest[m];
+    const float now = std::max(before, highest(top));
+    if (now != before) {
+      tile.keep[m] = hn::GetLane(exp_bounded(splat(before - now)));
+      tile.highest[m] = now;
+    }
+    const f32s shift = splat(now);
+    f32s total = zero();
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < vectors; ++j) {
+      const f32s weight = exp_bounded(hn::Sub(s[j], shift));
+      total = hn::Add(total, weight);
+      store(weight, scores + j * lanes);
+    }
+    tile.total[m] = tile.total[m] * tile.keep[m] + sum(total);
+  }
+}
+
+template <dtype Type>
+void score(bool transposed, std::size_t dim, const std::byte* keys, std::size_t stride, std::size_t count,
+           attention_tile& tile) {
+  if (!transposed) {
+    for (std::size_t m = 0; m < tile.count; m += 4) {
+      float* out = tile.scores + m * key_block;
+      switch (tile.count - m) {
+        case 1:
+          dot_keys<Type, 1>(tile.queries + m, dim, keys, stride, count, out);
+          break;
+        case 2:
+          dot_keys<Type, 2>(tile.queries + m, dim, keys, stride, count, out);
+          break;
+        case 3:
+          dot_keys<Type, 3>(tile.queries + m, dim, keys, stride, count, out);
+          break;
+        default:
+          dot_keys<Type, 4>(tile.queries + m, dim, keys, stride, count, out);
+      }
+    }
+    return;
+  }
+  const std::size_t padded = (count + lanes - 1) / lanes * lanes;
+  std::fill_n(tile.keep, tile.count, 1.0f);
+  for (std::size_t i = 0; i < dim; i += key_block) {
+    const std::size_t depth = std::min(key_block, dim - i);
+    transpose_keys<Type>(keys, stride, count, i, depth, tile.panel);
+    accumulate<dtype::f32>(tile.count, tile.queries, i, depth, reinterpret_cast<const std::byte*>(tile.panel),
+                           key_block * sizeof(float), padded, tile.scores, key_block, i == 0 ? nullptr : tile.keep);
+  }
+}
+
+template <dtype Type>
+void add_values(bool transposed, std::size_t dim, std::size_t padded_dim, const std::byte* values, std::size_t stride,
+                std::size_t count, attention_tile& tile) {
+  if (dim == padded_dim && (!transposed || Type == dtype::f32)) {
+    accumulate<Type>(tile.count, tile.weights, 0, count, values, stride, dim, tile.sums, padded_dim, tile.keep);
+    return;
+  }
+  for (std::size_t i = 0; i < dim; i += key_block) {
+    const std::size_t columns = std::min(key_block, dim - i);
+    const std::size_t padded = (columns + lanes - 1) / lanes * lanes;
+    widen_values<Type>(values, stride, count, i, columns, tile.panel);
+    accumulate<dtype::f32>(tile.count, tile.weights, 0, count, reinterpret_cast<const std::byte*>(tile.panel),
+                           key_block * sizeof(float), padded, tile.sums + i, padded_dim, tile.keep);
+  }
+}
+
+template <dtype Type>
+void attend(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head, std::size_t begin,
+            std::size_t end) {
+  const std::size_t group = shape.heads / shape.kv_heads;
+  const std::size_t dim = shape.head_dim;
+  const std::size_t padded_dim = (dim + lanes - 1) / lanes * lanes;
+  const std::size_t stride = row_bytes(Type, dim);
+  const std::size_t most = std::min(attention_tile::most, attention_tile::most_sums / padded_dim);
+  const bool transposed = rows.count * group >= transpose_threshold || dim != padded_dim;
+  INLAY_ASSERT(dim <= attention_tile::most_sums);
+
+  attention_tile tile;
+  for (std::size_t v = begin * group; v < end * group; v += most) {
+    tile.count = std::min(most, end * group - v);
+    std::size_t oldest = static_cast<std::size_t>(-1);
+    std::size_t limit = 0;
+    for (std::size_t m = 0; m < tile.count; ++m) {
+      const std::size_t i = (v + m) / group;
+      const std::size_t position = rows.first_position + i;
+      tile.queries[m] = rows.queries + i * rows.query_stride + (kv_head * group + (v + m) % group) * dim;
+      tile.weights[m] = tile.scores + m * key_block;
+      tile.highest[m] = -std::numeric_limits<float>::infinity();
+      tile.total[m] = 0.0f;
+      tile.from[m] = shape.window != 0 && position + 1 > shape.window ? position + 1 - shape.window : 0;
+      tile.to[m] = shape.causal ? position + 1 : static_cast<std::size_t>(-1);
+      oldest = std::min(oldest, tile.from[m]);
+      limit = std::max(limit, tile.to[m]);
+    }
+    std::fill_n(tile.scores, tile.count * key_block, 0.0f);
+    std::fill_n(tile.sums, tile.count * padded_dim, 0.0f);
+
+    for (const kv_span& span : rows.cache) {
+      const std::size_t span_end = std::min(span.first_position + span.count, limit);
+      std::size_t next = 0;
+      for (std::size_t p = std::max(span.first_position, oldest); p < span_end; p = next) {
+        const std::size_t block = p - p % key_block;
+        const std::size_t first = std::max(block, span.first_position);
+        next = std::min(block + key_block, span_end);
+        const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
+        score<Type>(transposed, dim, span.keys + offset, stride, next - first, tile);
+        weigh(shape, first, next - first, tile);
+        add_values<Type>(transposed, dim, padded_dim, span.values + offset, stride, next - first, tile);
+      }
+    }
+
+    for (std::size_t m = 0; m < tile.count; ++m) {
+      const std::size_t i = (v + m) / group;
+      float* out = rows.out + i * rows.out_stride + (kv_head * group + (v + m) % group) * dim;
+      const f32s scale = splat(1.0f / tile.total[m]);
+      std::size_t j = 0;
+      for (; j + lanes <= dim; j += lanes) store(hn::Mul(load(tile.sums + m * padded_dim + j), scale), out + j);
+      if (j < dim) store_tail(hn::Mul(load(tile.sums + m * padded_dim + j), scale), out + j, dim - j);
+    }
+  }
+}
+
+inline void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head, std::size_t begin,
+                      std::size_t end) {
+  switch (shape.cache) {
+    case dtype::f16:
+      return attend<dtype::f16>(shape, rows, kv_head, begin, end);
+    case dtype::bf16:
+      return attend<dtype::bf16>(shape, rows, kv_head, begin, end);
+    default:
+      INLAY_ASSERT(shape.cache == dtype::f32);
+      return attend<dtype::f32>(shape, rows, kv_head, begin, end);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace inlay
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel policy that picks, when the program first needs a kernel, the best of the compiled CPU targets
+// (highway/targets.hpp) that this machine supports. The environment variable INLAY_TARGET names another compiled and
+// supported target to use instead, for tests and comparisons; selected_target() tells what came of it.
+//
+// Nothing has to be linked. Translation units may be compiled with different INLAY_TARGETS: the list of targets is part
+// of every type and function here that depends on it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+#include "inlay/config/macros.hpp"
+#include "inlay/kernels/highway/cpu.hpp"
+#include "inlay/kernels/policy.hpp"
+#include "inlay/quant/codec.hpp"
+
+#include "inlay/kernels/highway/foreach_target.hpp"
+
+namespace inlay::kernels {
+
+namespace detail {
+
+template <class... Kernels>
+struct target_list {};
+
+// Best first; the last one is the baseline.
+using compiled_targets = target_list<
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_SPR & ~INLAY_BASELINE_TARGET
+    inlay_N_AVX3_SPR::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_ZEN4 & ~INLAY_BASELINE_TARGET
+    inlay_N_AVX3_ZEN4::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_DL & ~INLAY_BASELINE_TARGET
+    inlay_N_AVX3_DL::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_AVX3 & ~INLAY_BASELINE_TARGET
+    inlay_N_AVX3::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_AVX2 & ~INLAY_BASELINE_TARGET
+    inlay_N_AVX2::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_SSE4 & ~INLAY_BASELINE_TARGET
+    inlay_N_SSE4::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_SSSE3 & ~INLAY_BASELINE_TARGET
+    inlay_N_SSSE3::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_SSE2 & ~INLAY_BASELINE_TARGET
+    inlay_N_SSE2::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_NEON_BF16 & ~INLAY_BASELINE_TARGET
+    inlay_N_NEON_BF16::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_NEON & ~INLAY_BASELINE_TARGET
+    inlay_N_NEON::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_NEON_WITHOUT_AES & ~INLAY_BASELINE_TARGET
+    inlay_N_NEON_WITHOUT_AES::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_WASM_EMU256 & ~INLAY_BASELINE_TARGET
+    inlay_N_WASM_EMU256::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_WASM & ~INLAY_BASELINE_TARGET
+    inlay_N_WASM::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_PPC10 & ~INLAY_BASELINE_TARGET
+    inlay_N_PPC10::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_PPC9 & ~INLAY_BASELINE_TARGET
+    inlay_N_PPC9::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_PPC8 & ~INLAY_BASELINE_TARGET
+    inlay_N_PPC8::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_Z15 & ~INLAY_BASELINE_TARGET
+    inlay_N_Z15::kernels,
+#endif
+#if INLAY_COMPILED_TARGETS & HWY_Z14 & ~INLAY_BASELINE_TARGET
+    inlay_N_Z14::kernels,
+#endif
+#if INLAY_BASELINE_TARGET == HWY_AVX3_SPR
+    inlay_N_AVX3_SPR::kernels
+#elif INLAY_BASELINE_TARGET == HWY_AVX3_ZEN4
+    inlay_N_AVX3_ZEN4::kernels
+#elif INLAY_BASELINE_TARGET == HWY_AVX3_DL
+    inlay_N_AVX3_DL::kernels
+#elif INLAY_BASELINE_TARGET == HWY_AVX3
+    inlay_N_AVX3::kernels
+#elif INLAY_BASELINE_TARGET == HWY_AVX2
+    inlay_N_AVX2::kernels
+#elif INLAY_BASELINE_TARGET == HWY_SSE4
+    inlay_N_SSE4::kernels
+#elif INLAY_BASELINE_TARGET == HWY_SSSE3
+    inlay_N_SSSE3::kernels
+#elif INLAY_BASELINE_TARGET == HWY_SSE2
+    inlay_N_SSE2::kernels
+#elif INLAY_BASELINE_TARGET == HWY_NEON_BF16
+    inlay_N_NEON_BF16::kernels
+#elif INLAY_BASELINE_TARGET == HWY_NEON
+    inlay_N_NEON::kernels
+#elif INLAY_BASELINE_TARGET == HWY_NEON_WITHOUT_AES
+    inlay_N_NEON_WITHOUT_AES::kernels
+#elif INLAY_BASELINE_TARGET == HWY_WASM_EMU256
+    inlay_N_WASM_EMU256::kernels
+#elif INLAY_BASELINE_TARGET == HWY_WASM
+    inlay_N_WASM::kernels
+#elif INLAY_BASELINE_TARGET == HWY_PPC10
+    inlay_N_PPC10::kernels
+#elif INLAY_BASELINE_TARGET == HWY_PPC9
+    inlay_N_PPC9::kernels
+#elif INLAY_BASELINE_TARGET == HWY_PPC8
+    inlay_N_PPC8::kernels
+#elif INLAY_BASELINE_TARGET == HWY_Z15
+    inlay_N_Z15::kernels
+#elif INLAY_BASELINE_TARGET == HWY_Z14
+    inlay_N_Z14::kernels
+#elif INLAY_BASELINE_TARGET == HWY_EMU128
+    inlay_N_EMU128::kernels
+#endif
+    >;
+
+struct kernel_table {
+  std::string_view name;
+  std::size_t (*panel_bytes)(dtype, std::size_t);
+  void (*pack_panel)(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*);
+  bool (*wants_quantized)(dtype);
+  std::size_t (*quantized_row_bytes)(std::size_t);
+  void (*quantize_rows)(const activations&, std::byte*);
+  void (*matmul)(const matrix_ref&, const activations&, float*, std::size_t, std::size_t, std::size_t, bool);
+  float (*dot)(const float*, const float*, std::size_t);
+  void (*rms_norm)(const float*, const float*, float*, std::size_t, float);
+  void (*layer_norm)(const float*, const float*, const float*, float*, std::size_t, float);
+  void (*softmax)(float*, std::size_t);
+  void (*rope_half)(float*, const float*, const float*, std::size_t, std::size_t);
+  void (*rope_interleaved)(float*, const float*, const float*, std::size_t);
+  void (*store)(dtype, const float*, std::size_t, std::byte*);
+  void (*attention)(const attention_shape&, const attention_rows&, std::size_t, std::size_t, std::size_t);
+};
+
+template <class K>
+inline constexpr kernel_table table_of = {K::name,
+                                          &K::panel_bytes,
+                                          &K::pack_panel,
+                                          &K::wants_quantized,
+                                          &K::quantized_row_bytes,
+                                          &K::quantize_rows,
+                                          &K::matmul,
+                                          &K::dot,
+                                          &K::rms_norm,
+                                          &K::layer_norm,
+                                          &K::softmax,
+                                          &K::rope_half,
+                                          &K::rope_interleaved,
+                                          &K::store,
+                                          &K::attention};
+
+}  // namespace detail
+
+enum class target_request : std::uint8_t {
+  none,         ///< INLAY_TARGET is not set or empty
+  honoured,     ///< it names the selected target
+  unsupported,  ///< it names a compiled target that this machine does not support; the best one was selected
+  unknown,      ///< it names no compiled target; the best one was selected
+};
+
+struct target_selection {
+  std::string_view name;  ///< of the selected target
+  target_request request = target_request::none;
+  std::size_t index = 0;  ///< of the selected target among the compiled ones, best first
+};
+
+namespace detail {
+
+template <class... Kernels>
+target_selection select_target(target_list<Kernels...>) {
+  constexpr std::array<std::string_view, sizeof...(Kernels)> names = {Kernels::name...};
+  constexpr std::array<std::int64_t, sizeof...(Kernels)> bits = {Kernels::target...};
+  // The baseline is what the compiler was allowed to assume of the machine.
+  const std::int64_t supported = detect_targets() | bits.back();
+  target_selection best;
+  while ((supported & bits[best.index]) == 0) ++best.index;
+  best.name = names[best.index];
+  const char* const variable = std::getenv("INLAY_TARGET");
+  const std::string_view wanted = variable != nullptr ? variable : "";
+  if (wanted.empty()) return best;
+  best.request = target_request::unknown;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i] == wanted) {
+      if ((supported & bits[i]) != 0) return {names[i], target_request::honoured, i};
+      best.request = target_request::unsupported;
+    }
+  return best;
+}
+
+/// The selection of this process, made once.
+template <class Targets>
+const target_selection& selection() {
+  static const target_selection selected = select_target(Targets());
+  return selected;
+}
+
+/// The kernel policy that dispatches over a list of targets.
+template <class Targets>
+struct dispatched_over;
+
+template <class... Kernels>
+struct dispatched_over<target_list<Kernels...>> {
+  static std::size_t panel_bytes(dtype type, std::size_t columns) { return table().panel_bytes(type, columns); }
+  static void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
+                         std::byte* out) {
+    table().pack_panel(type, rows, count, columns, out);
+  }
+  static bool wants_quantized(dtype type) { return table().wants_quantized(type); }
+  static std::size_t quantized_row_bytes(std::size_t columns) { return table().quantized_row_bytes(columns); }
+  static void quantize_rows(const activations& x, std::byte* out) { table().quantize_rows(x, out); }
+  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
+                     std::size_t end, bool add) {
+    table().matmul(w, x, out, stride, begin, end, add);
+  }
+  static float dot(const float* a, const float* b, std::size_t n) { return table().dot(a, b, n); }
+  static void rms_norm(const float* x, const float* w, float* y, std::size_t n, float epsilon) {
+    table().rms_norm(x, w, y, n, epsilon);
+  }
+  static void layer_norm(const float* x, const float* w, const float* b, float* y, std::size_t n, float epsilon) {
+    table().layer_norm(x, w, b, y, n, epsilon);
+  }
+  static void softmax(float* x, std::size_t n) { table().softmax(x, n); }
+  static void rope_half(float* x, const float* cosines, const float* sines, std::size_t pairs, std::size_t distance) {
+    table().rope_half(x, cosines, sines, pairs, distance);
+  }
+  static void rope_interleaved(float* x, const float* cosines, const float* sines, std::size_t pairs) {
+    table().rope_interleaved(x, cosines, sines, pairs);
+  }
+  template <formula::formula F, class... More>
+  static void map(F f, std::size_t n, float* out, const float* first, const More*... more) {
+    using function = void (*)(F, std::size_t, float*, const float*, const More*...);
+    static constexpr function functions[] = {&Kernels::template map<F, More...>...};
+    functions[selection<target_list<Kernels...>>().index](f, n, out, first, more...);
+  }
+  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { table().store(type, x, n, out); }
+  static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
+                        std::size_t begin, std::size_t end) {
+    table().attention(shape, rows, kv_head, begin, end);
+  }
+
+ private:
+  static const kernel_table& table() {
+    static constexpr const kernel_table* tables[] = {&table_of<Kernels>...};
+    return *tables[selection<target_list<Kernels...>>().index];
+  }
+};
+
+template <class F, class... Kernels>
+void for_each_supported(F& f, target_list<Kernels...>) {
+  const std::int64_t supported = detect_targets();
+  std::size_t index = 0;
+  ((++index == sizeof...(Kernels) || (supported & Kernels::target) != 0 ? f(Kernels()) : void()), ...);
+}
+
+template <class F, class... Kernels>
+void with_selected(F& f, target_list<Kernels...>) {
+  const std::size_t selected = selection<target_list<Kernels...>>().index;
+  std::size_t index = 0;
+  ((index++ == selected ? f(Kernels()) : void()), ...);
+}
+
+}  // namespace detail
+
+/// The kernels of the target that selected_target() names; a call costs about a nanosecond more than a direct one.
+using dispatched = detail::dispatched_over<detail::compiled_targets>;
+static_assert(kernel_policy<dispatched>);
+
+/// Which target `dispatched` uses in this process and whether INLAY_TARGET was followed.
+template <class Targets = detail::compiled_targets>
+target_selection selected_target() {
+  return detail::selection<Targets>();
+}
+
+/// Calls f(K()) with the kernel policy of each compiled target that this machine supports, best first. K::name is the
+/// target's name.
+template <class F, class Targets = detail::compiled_targets>
+void for_each_target(F f) {
+  detail::for_each_supported(f, Targets());
+}
+
+/// Calls f(K()) with the selected target's own policy: everything f does with K is compiled for that target, and once
+/// for each other one.
+template <class F, class Targets = detail::compiled_targets>
+void with_selected_target(F f) {
+  detail::with_selected(f, Targets());
+}
+
+}  // namespace inlay::kernels

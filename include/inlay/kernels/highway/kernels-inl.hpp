@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// All kernels of one CPU target, as a kernel policy. Included once per target, by foreach_target.hpp only.
+// clang-format off: each builds on those above it
+#include "inlay/kernels/highway/basics-inl.hpp"
+#include "inlay/kernels/highway/math-inl.hpp"
+#include "inlay/kernels/highway/rows-inl.hpp"
+#include "inlay/kernels/highway/attention-inl.hpp"
+#include "inlay/kernels/highway/matmul-inl.hpp"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace inlay {
+namespace HWY_NAMESPACE {
+
+struct kernels {
+  static constexpr std::int64_t target = HWY_TARGET;
+  /// As Highway and INLAY_TARGET spell it: "AVX2".
+  static constexpr std::string_view name = std::string_view(HWY_STR(HWY_NAMESPACE)).substr(sizeof("inlay_N_") - 1);
+  static constexpr std::size_t vector_floats = lanes;
+
+  static std::size_t panel_bytes(dtype type, std::size_t columns) { return HWY_NAMESPACE::panel_bytes(type, columns); }
+  static void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
+                         std::byte* out) {
+    HWY_NAMESPACE::pack_panel(type, rows, count, columns, out);
+  }
+  static bool wants_quantized(dtype type) { return HWY_NAMESPACE::wants_quantized(type); }
+  static std::size_t quantized_row_bytes(std::size_t columns) { return HWY_NAMESPACE::quantized_row_bytes(columns); }
+  static void quantize_rows(const activations& x, std::byte* out) { HWY_NAMESPACE::quantize_rows(x, out); }
+  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
+                     std::size_t end, bool add) {
+    HWY_NAMESPACE::matmul(w, x, out, stride, begin, end, add);
+  }
+
+  static float dot(const float* a, const float* b, std::size_t n) { return HWY_NAMESPACE::dot(a, b, n); }
+  static void rms_norm(const float* x, const float* w, float* y, std::size_t n, float epsilon) {
+    HWY_NAMESPACE::rms_norm(x, w, y, n, epsilon);
+  }
+  static void layer_norm(const float* x, const float* w, const float* b, float* y, std::size_t n, float epsilon) {
+    HWY_NAMESPACE::layer_norm(x, w, b, y, n, epsilon);
+  }
+  static void softmax(float* x, std::size_t n) { HWY_NAMESPACE::softmax(x, n); }
+  static void rope_half(float* x, const float* cosines, const float* sines, std::size_t pairs, std::size_t distance) {
+    HWY_NAMESPACE::rope_half(x, cosines, sines, pairs, distance);
+  }
+  static void rope_interleaved(float* x, const float* cosines, const float* sines, std::size_t pairs) {
+    HWY_NAMESPACE::rope_interleaved(x, cosines, sines, pairs);
+  }
+  template <formula::formula F, class... More>
+  static void map(F f, std::size_t n, float* out, const float* first, const More*... more) {
+    HWY_NAMESPACE::map(f, n, out, first, more...);
+  }
+  static void store(dtype type, const float* x, std::size_t n, std::byte* out) {
+    HWY_NAMESPACE::store_row(type, x, n, out);
+  }
+  static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
+                        std::size_t begin, std::size_t end) {
+    HWY_NAMESPACE::attention(shape, rows, kv_head, begin, end);
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace inlay
+HWY_AFTER_NAMESPACE();
