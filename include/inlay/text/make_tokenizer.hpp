@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vocabulary as GGUF carries it -> the tokenizer for it.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inlay/core/error.hpp"
+#include "inlay/text/build.hpp"
+#include "inlay/text/byte_level_bpe.hpp"
+#include "inlay/text/vocabulary.hpp"
+
+namespace inlay {
+
+namespace detail {
+
+/// Checks what every model's vocabulary must fulfil.
+inline result<void> check(const vocabulary& v) {
+  if (v.tokens.empty()) return fail(errc::missing, concat(v.source, ": the vocabulary has no tokens"));
+  if (v.tokens.size() > token_table::most_tokens)
+    return fail(errc::format, concat(v.source, ": too many tokens: ", v.tokens.size()));
+  if (!v.types.empty() && v.types.size() != v.tokens.size())
+    return fail(errc::format, concat(v.source, ": ", v.tokens.size(), " tokens, but ", v.types.size(), " token types"));
+  if (!v.scores.empty() && v.scores.size() != v.tokens.size())
+    return fail(errc::format, concat(v.source, ": ", v.tokens.size(), " tokens, but ", v.scores.size(), " scores"));
+  for (std::size_t i = 0; i < v.scores.size(); ++i)
+    if (std::isnan(v.scores[i])) return fail(errc::format, concat(v.source, ": the score of token ", i, " is NaN"));
+  for (std::size_t i = 0; i < v.types.size(); ++i)
+    if (v.types[i] < 0 || v.types[i] > 6)
+      return fail(errc::format, concat(v.source, ": token ", i, " has the unknown type ", v.types[i]));
+  return {};
+}
+
+inline token_kind kind_of(const vocabulary& v, std::size_t i) noexcept {
+  // 0 is "undefined", which converters write for ordinary tokens.
+  return v.types.empty() || v.types[i] == 0 ? token_kind::normal : static_cast<token_kind>(v.types[i]);
+}
+
+/// The ids with a role; `defaults` holds where the file is silent.
+inline result<special_ids> specials_of(const vocabulary& v, const special_ids& defaults) {
+  special_ids out = defaults;
+  struct role {
+    std::string_view name;
+    const std::optional<std::int64_t>& given;
+    std::optional<token_id>& id;
+  };
+  for (const role& r : {role{"bos", v.bos, out.bos}, role{"eos", v.eos, out.eos}, role{"eot", v.eot, out.eot},
+                        role{"eom", v.eom, out.eom}, role{"unknown", v.unknown, out.unknown},
+                        role{"padding", v.padding, out.padding}, role{"separator", v.separator, out.separator},
+                        role{"cls", v.classify, out.classify}, role{"mask", v.mask, out.mask}}) {
+    if (r.given) {
+      const std::int64_t id = *r.given;
+      if (id == -1 || id == 0xFFFFFFFF)
+        r.id.reset();
+      else if (id < 0 || static_cast<std::uint64_t>(id) >= v.tokens.size())
+        return fail(errc::format, concat(v.source, ": the ", r.name, " token is ", id, ", but there are only ",
+                                         v.tokens.size(), " tokens"));
+      else
+        r.id = static_cast<token_id>(id);
+    }
+    if (r.id && static_cast<std::size_t>(*r.id) >= v.tokens.size()) r.id.reset();  // a default that is not there
+  }
+  return out;
+}
+
+/// The tokens that are cut out of the text. Those of kind unknown are names too, as control tokens are.
+inline result<added_token_matcher> added_of(const vocabulary& v, const token_table& tokens) {
+  std::vector<added_token_matcher::entry> entries;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const auto id = static_cast<token_id>(i);
+    const token_kind k = tokens.kind(id);
+    if (k == token_kind::control || k == token_kind::unknown || k == token_kind::user_defined)
+      entries.push_back({tokens[id], {.id = id, .control = k != token_kind::user_defined}});
+  }
+  return added_token_matcher::make(std::move(entries), v.source);
+}
+
+inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& v) {
+  const std::optional<pretokenizer> words = pretokenizer_by_gguf_name(v.pre);
+  if (!words)
+    return fail(errc::unsupported,
+                concat(v.source, v.pre.empty() ? std::string(": the file does not say how text is cut into words "
+                                                             "(tokenizer.ggml.pre)")
+                                               : concat(": the pre-tokenizer ", shown(v.pre), " is not known")));
+  tokenizer_parts parts;
+  std::size_t bytes = 0;
+  for (const std::string_view t : v.tokens) bytes += t.size();
+  parts.tokens.reserve(v.tokens.size(), bytes);
+  std::string text;
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    const token_kind kind = kind_of(v, i);
+    if (kind == token_kind::normal || kind == token_kind::unused)
+      decode_alphabet(v.tokens[i], text);
+    else
+      text = v.tokens[i];
+    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
+  }
+  if (auto ok = parts.tokens.index(v.source, [](token_id) { return true; }); !ok) return unexpected(ok.error());
+  std::string left, right;
+  auto merges = index_merges(parts.tokens, v.merges.size(), v.source, [&](std::size_t i) {
+    const std::string_view line = v.merges[i];
+    const std::size_t space = line.empty() ? line.npos : line.find(' ', 1);
+    if (space == line.npos) return std::pair<std::string_view, std::string_view>{};
+    decode_alphabet(line.substr(0, space), left);
+    decode_alphabet(line.substr(space + 1), right);
+    return std::pair<std::string_view, std::string_view>{left, right};
+  });
+  if (!merges) return unexpected(merges.error());
+  auto specials = specials_of(v, {});
+  if (!specials) return unexpected(specials.error());
+  auto added = added_of(v, parts.tokens);
+  if (!added) return unexpected(added.error());
+  parts.specials = *specials;
+  parts.added = std::move(*added);
+  const bool whole = takes_whole_words(v.pre);
+  if (v.add_bos.value_or(whole) && parts.specials.bos) parts.prefix.push_back(*parts.specials.bos);
+  if (v.add_eos.value_or(false) && parts.specials.eos) parts.suffix.push_back(*parts.specials.eos);
+  const byte_level_bpe::options how{
+      .words = *words, .whole_words = whole, .space_before = v.add_space_prefix.value_or(false)};
+  return std::make_unique<byte_level_bpe>(std::move(parts), std::move(*merges), how);
+}
+
+}  // namespace detail
+
+/// The tokenizer of a vocabulary. Errors name the source and what is wrong with it; nothing in a vocabulary makes this
+/// take more memory than in proportion to its size.
+inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v) {
+  if (auto ok = detail::check(v); !ok) return unexpected(ok.error());
+  if (v.model == "gpt2") return detail::make_byte_level_bpe(v);
+  return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known"));
+}
+
+}  // namespace inlay

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuts text into the words within which byte-level BPE merges. Each family states its cut as a regular expression;
+// here each is a hand-made matcher, because the expressions are few, their alternatives need no backtracking beyond
+// what is written out below, and the time must be linear on any input.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "inlay/text/unicode.hpp"
+#include "inlay/text/utf8.hpp"
+
+namespace inlay {
+
+/// The patterns, by the family they are known for. Spelled out where they are defined: see split_rules below.
+enum class pretokenizer : unsigned char {
+  none,    ///< one word
+  gpt2,    ///< GPT-2 and everything that uses ByteLevel's own expression
+  smollm,  ///< each digit alone, then gpt2 on the pieces
+  llama3,  ///< Llama 3, Phi-4: numbers in threes
+  qwen2,   ///< as llama3, digits alone
+  qwen35,  ///< as qwen2, marks belong to words
+  tekken,  ///< Mistral Nemo and later: words change at a capital
+  gpt4o,   ///< as tekken, numbers in threes, contractions end a word
+  gemma4,  ///< lines and runs of line ends
+};
+
+namespace detail {
+
+/// One expression of the common shape. The alternatives, in order:
+///   contraction | letters | numbers | ` ?[^\s\p{L}\p{N}]+` tail* | `\s*[\r\n]+` | `\s+(?!\S)` | `\s+`
+struct split_rules {
+  enum class words : unsigned char {
+    after_space,  ///< ` ?\p{L}+`
+    after_any,    ///< `[^\r\n\p{L}\p{N}]?\p{L}+`
+    with_marks,   ///< `[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+`, and marks are no symbols
+    by_case,  ///< `[^\r\n\p{L}\p{N}]?(U*L+|U+L*)`, U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], L = [\p{Ll}\p{Lm}\p{Lo}\p{M}]
+  } word;
+  enum class contractions : unsigned char { none, exact, any_case, any_case_suffix } contraction;
+  unsigned digits;    ///< numbers at once: 1, 3, or 0 for ` ?\p{N}+`
+  bool line_ends;     ///< has the alternative `\s*[\r\n]+`, and symbols take the line ends after them: `[\r\n]*`
+  bool tail_slashes;  ///< `[\r\n/]*` instead
+};
+
+template <split_rules Rules>
+class splitter {
+ public:
+  /// Length of the word at the begin of `text`, which must not be empty: at least 1.
+  static std::size_t match(std::string_view text) noexcept {
+    const splitter s{text};
+    const character first = s.at(0);
+    std::size_t n = 0;
+    if constexpr (Rules.contraction == split_rules::contractions::exact ||
+                  Rules.contraction == split_rules::contractions::any_case)
+      n = s.contraction(0);
+    if (n == 0) n = s.word(first);
+    if (n == 0) n = s.numbers(first);
+    if (n == 0) n = s.symbols(first);
+    return n != 0 ? n : s.white_space();
+  }
+
+ private:
+  struct character {
+    char32_t code = 0;
+    std::size_t size = 0;  ///< 0 at the end of the text
+    unicode::category kind = unicode::category::co;
+    bool in(unicode::set categories) const noexcept { return size != 0 && unicode::is(categories, kind); }
+  };
+  using words = split_rules::words;
+
+  static constexpr unicode::set common = unicode::mark | unicode::any_of(unicode::category::lm, unicode::category::lo);
+  static constexpr unicode::set upper = common | unicode::any_of(unicode::category::lu, unicode::category::lt);
+  static constexpr unicode::set lower = common | unicode::any_of(unicode::category::ll);
+  static constexpr unicode::set word_set = unicode::letter | (Rules.word == words::with_marks ? unicode::mark : 0);
+  static constexpr unicode::set not_symbol = unicode::white_space | unicode::number | word_set;
+
+  explicit splitter(std::string_view text) : text_(text) {}
+
+  character at(std::size_t i) const noexcept {
+    if (i >= text_.size()) return {};
+    const auto byte = static_cast<unsigned char>(text_[i]);
+    if (byte < 0x80) return {byte, 1, unicode::detail::first_categories[byte]};
+    const utf8::decoded d = utf8::decode(text_.data() + i, text_.data() + text_.size());
+    return {d.code, d.size, unicode::category_of(d.code)};
+  }
+
+  /// End of the run of characters of `categories` that begins at `i`.
+  std::size_t run(std::size_t i, unicode::set categories) const noexcept {
+    for (character c = at(i); c.in(categories); c = at(i)) i += c.size;
+    return i;
+  }
+
+  // 's 't 're 've 'm 'll 'd. Ignoring case, the long s (U+017F) is an s too.
+  std::size_t contraction(std::size_t begin) const noexcept {
+    if (begin >= text_.size() || text_[begin] != '\'') return 0;
+    constexpr bool exact = Rules.contraction == split_rules::contractions::exact;
+    const auto letter_at = [&](std::size_t i) -> char {
+      if (i >= text_.size()) return 0;
+      const char c = text_[i];
+      return !exact && c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    };
+    const char a = letter_at(begin + 1), b = letter_at(begin + 2);
+    if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
+    if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return 3;
+    if (!exact && text_.substr(begin + 1, 2) == "\xC5\xBF") return 3;
+    return 0;
+  }
+
+  std::size_t word(character first) const noexcept {
+    if constexpr (Rules.word == words::after_space) {
+      const std::size_t begin = first.code == ' ' ? 1 : 0;
+      const std::size_t end = run(begin, word_set);
+      return end == begin ? 0 : end;
+    } else {
+      const bool prefix =
+          first.code != '\r' && first.code != '\n' && !unicode::is(unicode::letter | unicode::number, first.kind);
+      if constexpr (Rules.word == words::by_case) {
+        std::size_t end = 0;
+        if (prefix) end = capitals_then_small(first.size);
+        if (end == 0) end = capitals_then_small(0);
+        if (end == 0 && prefix) end = capitals(first.size);
+        if (end == 0) end = capitals(0);
+        if constexpr (Rules.contraction == split_rules::contractions::any_case_suffix)
+          if (end != 0) end += contraction(end);
+        return end;
+      } else {
+        const std::size_t begin = prefix && !first.in(word_set) ? first.size : 0;
+        const std::size_t end = run(begin, word_set);
+        return end == begin ? 0 : end;
+      }
+    }
+  }
+
+  // U*L+ from `begin`; 0 if there is none. The greedy U* gives back only as far as the last character of the run that
+  // is also an L.
+  std::size_t capitals_then_small(std::size_t begin) const noexcept {
+    std::size_t i = begin, after_common = 0;
+    character c = at(i);
+    for (; c.in(upper); c = at(i)) {
+      i += c.size;
+      if (c.in(common)) after_common = i;
+    }
+    return c.in(lower) ? run(i, lower) : after_common;
+  }
+
+  // U+ from `begin`. The L* behind it is empty: with one more L the alternative above would have matched.
+  std::size_t capitals(std::size_t begin) const noexcept {
+    const std::size_t end = run(begin, upper);
+    return end == begin ? 0 : end;
+  }
+
+  std::size_t numbers(character first) const noexcept {
+    if constexpr (Rules.digits == 0) {
+      const std::size_t begin = first.code == ' ' ? 1 : 0;
+      const std::size_t end = run(begin, unicode::number);
+      return end == begin ? 0 : end;
+    } else {
+      std::size_t end = 0;
+      character c = first;
+      for (unsigned n = 0; n < Rules.digits && c.in(unicode::number); ++n, c = at(end)) end += c.size;
+      return end;
+    }
+  }
+
+  std::size_t symbols(character first) const noexcept {
+    const std::size_t begin = first.code == ' ' ? 1 : 0;
+    const std::size_t end = run(begin, ~not_symbol);
+    if (end == begin) return 0;
+    std::size_t i = end;
+    if constexpr (Rules.line_ends)
+      while (i < text_.size() && (text_[i] == '\r' || text_[i] == '\n' || (Rules.tail_slashes && text_[i] == '/'))) ++i;
+    return i;
+  }
+
+  // `\s*[\r\n]+` takes a run of white space up to its last line end; `\s+(?!\S)` leaves the last character of a run to
+  // the word that follows, unless it is the only one.
+  std::size_t white_space() const noexcept {
+    std::size_t end = 0, last = 0, after_line_end = 0;
+    for (character c = at(0); c.in(unicode::white_space); c = at(end)) {
+      last = end;
+      end += c.size;
+      if (c.code == '\r' || c.code == '\n') after_line_end = end;
+    }
+    if (Rules.line_ends && after_line_end != 0) return after_line_end;
+    return end == text_.size() || last == 0 ? end : last;
+  }
+
+  std::string_view text_;
+};
+
+inline constexpr split_rules gpt2_rules{split_rules::words::after_space, split_rules::contractions::exact, 0, false,
+                                        false};
+inline constexpr split_rules llama3_rules{split_rules::words::after_any, split_rules::contractions::any_case, 3, true,
+                                          false};
+inline constexpr split_rules qwen2_rules{split_rules::words::after_any, split_rules::contractions::any_case, 1, true,
+                                         false};
+inline constexpr split_rules qwen35_rules{split_rules::words::with_marks, split_rules::contractions::any_case, 1, true,
+                                          false};
+inline constexpr split_rules tekken_rules{split_rules::words::by_case, split_rules::contractions::none, 1, true, true};
+inline constexpr split_rules gpt4o_rules{split_rules::words::by_case, split_rules::contractions::any_case_suffix, 3,
+                                         true, true};
+
+template <class Match, class Sink>
+void split_by(std::string_view text, const Match& match, const Sink& sink) {
+  while (!text.empty()) {
+    const std::size_t n = match(text);
+    sink(text.substr(0, n));
+    text.remove_prefix(n);
+  }
+}
+
+/// A number alone, or everything up to the next one.
+inline std::size_t match_digits_alone(std::string_view text) noexcept {
+  const char* const end = text.data() + text.size();
+  const char* p = text.data();
+  do {
+    const utf8::decoded d = utf8::decode(p, end);
+    if (unicode::is(unicode::number, d.code)) {
+      if (p == text.data()) p += d.size;
+      break;
+    }
+    p += d.size;
+  } while (p != end);
+  return static_cast<std::size_t>(p - text.data());
+}
+
+/// A run of line ends, or everything up to the next one.
+inline std::size_t match_line(std::string_view text) noexcept {
+  const std::size_t n = text[0] == '\n' ? text.find_first_not_of('\n') : text.find('\n');
+  return n == std::string_view::npos ? text.size() : n;
+}
+
+}  // namespace detail
+
+/// Calls `sink(word)` for each word of `text`; the words follow each other without gaps.
+template <class Sink>
+void split_words(pretokenizer how, std::string_view text, const Sink& sink) {
+  using namespace detail;
+  switch (how) {
+    case pretokenizer::none:
+      if (!text.empty()) sink(text);
+      return;
+    case pretokenizer::gpt2:
+      return split_by(text, splitter<gpt2_rules>::match, sink);
+    case pretokenizer::smollm:
+      return split_by(text, match_digits_alone,
+                      [&](std::string_view piece) { split_by(piece, splitter<gpt2_rules>::match, sink); });
+    case pretokenizer::llama3:
+      return split_by(text, splitter<llama3_rules>::match, sink);
+    case pretokenizer::qwen2:
+      return split_by(text, splitter<qwen2_rules>::match, sink);
+    case pretokenizer::qwen35:
+      return split_by(text, splitter<qwen35_rules>::match, sink);
+    case pretokenizer::tekken:
+      return split_by(text, splitter<tekken_rules>::match, sink);
+    case pretokenizer::gpt4o:
+      return split_by(text, splitter<gpt4o_rules>::match, sink);
+    case pretokenizer::gemma4:
+      return split_by(text, match_line, sink);
+  }
+}
+
+/// What `tokenizer.ggml.pre` names; empty for a pattern that is not one of ours.
+inline std::optional<pretokenizer> pretokenizer_by_gguf_name(std::string_view name) noexcept {
+  struct entry {
+    std::string_view name;
+    pretokenizer how;
+  };
+  static constexpr entry known[] = {
+      {"gpt-2", pretokenizer::gpt2},
+      {"phi-2", pretokenizer::gpt2},
+      {"gigachat", pretokenizer::gpt2},
+      {"exaone4", pretokenizer::gpt2},
+      {"roberta-bpe", pretokenizer::gpt2},
+      {"jina-es", pretokenizer::gpt2},
+      {"jina-de", pretokenizer::gpt2},
+      {"jina-v1-en", pretokenizer::gpt2},
+      {"jina-v2-es", pretokenizer::gpt2},
+      {"jina-v2-de", pretokenizer::gpt2},
+      {"jina-v2-code", pretokenizer::gpt2},
+      {"mpt", pretokenizer::gpt2},
+      {"olmo", pretokenizer::gpt2},
+      {"jais", pretokenizer::gpt2},
+      {"smollm", pretokenizer::smollm},
+      {"codeshell", pretokenizer::smollm},
+      {"starcoder", pretokenizer::smollm},
+      {"refact", pretokenizer::smollm},
+      {"command-r", pretokenizer::smollm},
+      {"llama3", pretokenizer::llama3},
+      {"llama-v3", pretokenizer::llama3},
+      {"llama-bpe", pretokenizer::llama3},
+      {"falcon3", pretokenizer::llama3},
+      {"falcon-h1", pretokenizer::llama3},
+      {"pixtral", pretokenizer::llama3},
+      {"midm-2.0", pretokenizer::llama3},
+      {"lfm2", pretokenizer::llama3},
+      {"dbrx", pretokenizer::llama3},
+      {"smaug-bpe", pretokenizer::llama3},
+      {"glm4", pretokenizer::llama3},
+      {"chatglm-bpe", pretokenizer::llama3},
+      {"qwen2", pretokenizer::qwen2},
+      {"deepseek-r1-qwen", pretokenizer::qwen2},
+      {"megrez", pretokenizer::qwen2},
+      {"stablelm2", pretokenizer::qwen2},
+      {"hunyuan", pretokenizer::qwen2},
+      {"qwen35", pretokenizer::qwen35},
+      {"tekken", pretokenizer::tekken},
+      {"gpt-4o", pretokenizer::gpt4o},
+      {"llama4", pretokenizer::gpt4o},
+      {"gemma4", pretokenizer::gemma4},
+  };
+  for (const entry& e : known)
+    if (e.name == name) return e.how;
+  return std::nullopt;
+}
+
+/// A word that is a token is taken whole, whatever the merges say: tokenizers that were made with tiktoken.
+inline bool takes_whole_words(std::string_view gguf_name) noexcept {
+  for (const std::string_view name :
+       {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken"})
+    if (gguf_name == name) return true;
+  return false;
+}
+
+}  // namespace inlay
