@@ -14,8 +14,8 @@
 
 #include "inlay/core/buffer.hpp"
 #include "inlay/core/error.hpp"
-#include "inlay/core/function_ref.hpp"
 #include "inlay/core/thread_pool.hpp"
+#include "inlay/generate/language_model.hpp"
 #include "inlay/generate/resolve_weights.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
@@ -23,9 +23,6 @@
 #include "inlay/quant/codec.hpp"
 
 namespace inlay {
-
-/// Called while a model is loaded: bytes done, bytes in all.
-using progress_callback = function_ref<void(std::size_t, std::size_t)>;
 
 namespace detail {
 

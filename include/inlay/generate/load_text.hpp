@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a checkpoint says beside its weights: tokenizer, chat template, stop tokens, trained context. A model without a
+// usable tokenizer still runs by token ids; language_model::text_error says what is wrong with it.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inlay/generate/language_model.hpp"
+#include "inlay/generate/vocabulary_gguf.hpp"
+#include "inlay/io/checkpoint.hpp"
+#include "inlay/io/json.hpp"
+#include "inlay/io/mapped_file.hpp"
+#include "inlay/text/make_tokenizer.hpp"
+#if __has_include("inlay/text/tokenizer_json.hpp")
+#include "inlay/text/tokenizer_json.hpp"
+#else
+namespace inlay{ inline result<std::unique_ptr<tokenizer>> tokenizer_from_json(std::string_view, std::string_view) { return fail(errc::unsupported, "tokenizer.json"); } }
+#endif
+
+namespace inlay::detail {
+
+inline void take_tokenizer(result<std::unique_ptr<tokenizer>> t, std::string_view file, language_model& model) {
+  if (!t) return model.set_text_error(std::move(t).error());
+  if ((*t)->size() > model.vocab())
+    return model.set_text_error({errc::mismatch, concat(file, ": the tokenizer has ", (*t)->size(),
+                                                        " tokens, but the model has ", model.vocab(), ".")});
+  model.set_text(*std::move(t));
+}
+
+inline void load_text_gguf(const gguf_file& file, language_model& model) {
+  if (auto v = vocabulary_from_gguf(file))
+    take_tokenizer(make_tokenizer(*v), file.path(), model);
+  else
+    model.set_text_error(std::move(v).error());
+
+  std::vector<token_id> stops;
+  if (model.text() != nullptr) {
+    const special_ids& s = model.text()->specials();
+    for (const auto& id : {s.eos, s.eot, s.eom})
+      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
+  }
+  const auto chat = file.get_or<std::string_view>("tokenizer.chat_template", "");
+  model.set_chat(std::string(chat ? *chat : std::string_view()), std::move(stops));
+  if (const auto architecture = file.get<std::string_view>("general.architecture"))
+    if (const auto context = file.get_or<std::uint64_t>(concat(*architecture, ".context_length"), 0))
+      model.set_trained_context(static_cast<std::size_t>(*context));
+}
+
+/// A text file beside the weights; empty if there is none.
+inline std::string read_beside(const std::string& folder, std::string_view name) {
+  const auto file = mapped_file::open(concat(folder, "/", name));
+  if (!file) return {};
+  return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
+}
+
+inline void add_ids(const json& document, std::string_view key, std::vector<token_id>& ids) {
+  const auto found = document.is_object() ? document.find(std::string(key)) : document.end();
+  if (!document.is_object() || found == document.end()) return;
+  const auto add = [&](const json& value) {
+    if (!value.is_number_integer()) return;
+    const auto id = value.get<std::int64_t>();
+    if (id >= 0 && id <= INT32_MAX && std::find(ids.begin(), ids.end(), id) == ids.end())
+      ids.push_back(static_cast<token_id>(id));
+  };
+  if (found->is_array())
+    for (const json& value : *found) add(value);
+  else
+    add(*found);
+}
+
+inline void load_text_folder(const std::string& folder, std::string_view config, language_model& model) {
+  const std::string tokenizer_path = concat(folder, "/tokenizer.json");
+  if (const std::string text = read_beside(folder, "tokenizer.json"); !text.empty())
+    take_tokenizer(tokenizer_from_json(text, tokenizer_path), tokenizer_path, model);
+  else
+    model.set_text_error(
+        {errc::missing, concat(tokenizer_path, ": there is no such file, so the model has no tokenizer.")});
+
+  std::vector<token_id> stops;
+  if (const auto document = parse_json(read_beside(folder, "generation_config.json"), folder))
+    add_ids(*document, "eos_token_id", stops);
+  if (const auto document = parse_json(config, folder)) {
+    add_ids(*document, "eos_token_id", stops);
+    if (document->is_object())
+      if (const auto found = document->find("max_position_embeddings");
+          found != document->end() && found->is_number_unsigned())
+        model.set_trained_context(found->get<std::size_t>());
+  }
+  std::string chat = read_beside(folder, "chat_template.jinja");
+  if (chat.empty())
+    if (const auto document = parse_json(read_beside(folder, "tokenizer_config.json"), folder);
+        document && document->is_object())
+      if (const auto found = document->find("chat_template"); found != document->end() && found->is_string())
+        chat = found->get<std::string>();
+  model.set_chat(std::move(chat), std::move(stops));
+}
+
+inline void load_text(const checkpoint& file, language_model& model) {
+  if (file.gguf() != nullptr) return load_text_gguf(*file.gguf(), model);
+  const std::string_view path = file.path();
+  const bool single = path.ends_with(".safetensors");
+  const std::size_t slash = path.rfind('/');
+  load_text_folder(std::string(!single                           ? path
+                               : slash == std::string_view::npos ? "."
+                                                                 : path.substr(0, slash)),
+                   file.config(), model);
+}
+
+}  // namespace inlay::detail
