@@ -42,6 +42,7 @@ class checkpoint {
     std::vector<unreadable_tensor> unreadable;
     std::optional<gguf_file> metadata;
     std::string config;
+    std::string config_path;
   };
 
   /// errc::format where two tensors have the same name.
@@ -51,7 +52,7 @@ class checkpoint {
     const std::size_t twice = made.index_.build(made.parts_.tensors, &tensor_view::name);
     if (twice != detail::sorted_index::none) {
       const tensor_view& tensor = made.parts_.tensors[twice];
-      return fail(errc::format, concat(tensor.file, ": has the tensor ", detail::quoted(tensor.name), " again."));
+      return fail(errc::format, concat(tensor.file, ": has the tensor ", detail::in_quotes(tensor.name), " again."));
     }
     return made;
   }
@@ -87,13 +88,15 @@ class checkpoint {
     for (const unreadable_tensor& tensor : parts_.unreadable) {
       if (tensor.name == name) return unexpected<error>(tensor.why);
     }
-    return fail(errc::missing, concat(parts_.path, ": has no tensor ", detail::quoted(name), "."));
+    return fail(errc::missing, concat(parts_.path, ": has no tensor ", detail::in_quotes(name), "."));
   }
 
   /// Metadata of a GGUF (of the first file, where it is split); null for other containers.
   const gguf_file* gguf() const { return parts_.metadata ? &*parts_.metadata : nullptr; }
-  /// Text of the config.json beside safetensors; empty where there is none. parse_json() in json.hpp reads it.
+  /// Text of the config.json beside safetensors; empty where there is none. parse_config() in config_json.hpp reads it.
   std::string_view config() const { return parts_.config; }
+  /// Its path, for messages.
+  const std::string& config_path() const { return parts_.config_path; }
 
   /// Gives the memory of a tensor's pages back to the system, once it has been copied or repacked. It can still be
   /// read.
@@ -109,5 +112,15 @@ class checkpoint {
   parts parts_;
   detail::sorted_index index_;
 };
+
+/// Opens a GGUF file (of a split one, the first), a safetensors file, an index of safetensors shards, or a folder that
+/// holds one of these (safetensors first). Files are told apart by their bytes, not by their names. The message of an
+/// error names the file; errc::argument where a folder leaves a choice.
+///
+/// Defined in io/open_checkpoint.hpp, which costs seconds to compile (JSON). A template so that one file of a program
+/// can include that and the others this one: the first then says
+///   template inlay::result<inlay::checkpoint> inlay::open_checkpoint<>(std::string);
+template <class = void>
+result<checkpoint> open_checkpoint(std::string path);
 
 }  // namespace inlay

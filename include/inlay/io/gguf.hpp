@@ -70,7 +70,7 @@ class gguf_file {
   template <gguf_readable T>
   result<T> get(std::string_view key) const {
     const gguf_value* value = find(key);
-    if (value == nullptr) return fail(errc::missing, concat(path_, ": has no key ", detail::quoted(key), "."));
+    if (value == nullptr) return fail(errc::missing, concat(path_, ": has no key ", detail::in_quotes(key), "."));
     return convert<T>(key, *value);
   }
   /// As get, but `fallback` where the key is not there.
@@ -100,7 +100,7 @@ class gguf_file {
     std::string found(name(value.type()));
     if (const auto whole = value.as<std::int64_t>()) found = concat(found, " ", *whole);
     return fail(errc::mismatch,
-                concat(path_, ": key ", detail::quoted(key), " must be ", expected, ", not ", found, "."));
+                concat(path_, ": key ", detail::in_quotes(key), " must be ", expected, ", not ", found, "."));
   }
 
   std::string_view path_;

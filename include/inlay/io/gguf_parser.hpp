@@ -42,7 +42,7 @@ class gguf_parser {
     return false;
   }
   bool truncated(std::string_view in, std::string_view name = {}) {
-    return failed(errc::format, "ends in the middle of ", in, name.empty() ? "" : detail::quoted(name), ", at byte ",
+    return failed(errc::format, "ends in the middle of ", in, name.empty() ? "" : detail::in_quotes(name), ", at byte ",
                   at_, " of ", bytes_.size());
   }
 
@@ -107,7 +107,7 @@ class gguf_parser {
     }
     const std::size_t twice = file_.keys_.build(file_.metadata_, &gguf_entry::key);
     if (twice != detail::sorted_index::none) {
-      return failed(errc::format, "has the key ", detail::quoted(file_.metadata_[twice].key), " twice");
+      return failed(errc::format, "has the key ", detail::in_quotes(file_.metadata_[twice].key), " twice");
     }
     return read_alignment();
   }
@@ -154,7 +154,7 @@ class gguf_parser {
       }
     } else {
       if (depth == gguf_file::max_array_depth) {
-        return failed(errc::unsupported, "key ", detail::quoted(key), " nests arrays deeper than ", depth);
+        return failed(errc::unsupported, "key ", detail::in_quotes(key), " nests arrays deeper than ", depth);
       }
       if (count > left() / 12) return oversized_array(key, count);
       gguf_array inner;
@@ -169,15 +169,15 @@ class gguf_parser {
   bool booleans(std::string_view key, std::span<const std::byte> values) {
     for (const std::byte b : values) {
       if (b > std::byte{1})
-        return failed(errc::format, "key ", detail::quoted(key), " has a bool that is neither 0 nor 1");
+        return failed(errc::format, "key ", detail::in_quotes(key), " has a bool that is neither 0 nor 1");
     }
     return true;
   }
   bool unknown_type(std::string_view key, std::uint32_t type) {
-    return failed(errc::format, "key ", detail::quoted(key), " has a value of the unknown type ", type);
+    return failed(errc::format, "key ", detail::in_quotes(key), " has a value of the unknown type ", type);
   }
   bool oversized_array(std::string_view key, std::uint64_t count) {
-    return failed(errc::format, "the array ", detail::quoted(key), " claims ", count, " elements, more than the ",
+    return failed(errc::format, "the array ", detail::in_quotes(key), " claims ", count, " elements, more than the ",
                   left(), " bytes left can hold");
   }
 
@@ -205,7 +205,7 @@ class gguf_parser {
       std::uint32_t rank = 0;
       if (!read(rank)) return truncated("the description of tensor ", tensor.name);
       if (rank > max_tensor_rank) {
-        return failed(errc::format, "tensor ", detail::quoted(tensor.name), " has ", rank, " dimensions; at most ",
+        return failed(errc::format, "tensor ", detail::in_quotes(tensor.name), " has ", rank, " dimensions; at most ",
                       max_tensor_rank, " are allowed");
       }
       tensor.rank = rank;
@@ -218,7 +218,7 @@ class gguf_parser {
     }
     const std::size_t twice = file_.names_.build(file_.tensors_, &gguf_tensor::name);
     if (twice != detail::sorted_index::none) {
-      return failed(errc::format, "has the tensor ", detail::quoted(file_.tensors_[twice].name), " twice");
+      return failed(errc::format, "has the tensor ", detail::in_quotes(file_.tensors_[twice].name), " twice");
     }
     return true;
   }
@@ -232,7 +232,7 @@ class gguf_parser {
     const ggml_type* type = find_ggml_type(tensor.type);
     if (type == nullptr) return true;
     if (tensor.dims[0] % type->weights != 0) {
-      return failed(errc::format, "tensor ", detail::quoted(tensor.name), " has rows of ", tensor.dims[0],
+      return failed(errc::format, "tensor ", detail::in_quotes(tensor.name), " has rows of ", tensor.dims[0],
                     ", not a whole number of ", type->name, " blocks of ", type->weights);
     }
     std::uint64_t size = elements / type->weights;
@@ -241,7 +241,7 @@ class gguf_parser {
     return true;
   }
   bool too_large(const gguf_tensor& tensor) {
-    return failed(errc::format, "tensor ", detail::quoted(tensor.name), " has dimensions whose product overflows");
+    return failed(errc::format, "tensor ", detail::in_quotes(tensor.name), " has dimensions whose product overflows");
   }
 
   bool place_tensors() {
@@ -257,11 +257,11 @@ class gguf_parser {
       std::optional<std::uint64_t> size;
       if (!data_bytes(tensor, size)) return false;
       if (offsets_[i] % file_.alignment_ != 0) {
-        return failed(errc::format, "tensor ", detail::quoted(tensor.name), " is at offset ", offsets_[i],
+        return failed(errc::format, "tensor ", detail::in_quotes(tensor.name), " is at offset ", offsets_[i],
                       ", not a multiple of the alignment ", file_.alignment_);
       }
       if (offsets_[i] > data.size() || size.value_or(0) > data.size() - offsets_[i]) {
-        return failed(errc::format, "tensor ", detail::quoted(tensor.name), " takes ", size.value_or(0),
+        return failed(errc::format, "tensor ", detail::in_quotes(tensor.name), " takes ", size.value_or(0),
                       " bytes from offset ", offsets_[i], ", but the file has only ", data.size(), " bytes of tensors");
       }
       tensor.data = data.subspan(static_cast<std::size_t>(offsets_[i]), static_cast<std::size_t>(size.value_or(0)));
@@ -279,8 +279,8 @@ class gguf_parser {
     for (std::size_t i = 1; i < order.size(); ++i) {
       const gguf_tensor& before = file_.tensors_[order[i - 1]];
       if (offsets_[order[i]] - offsets_[order[i - 1]] < before.data.size()) {
-        return failed(errc::format, "tensors ", detail::quoted(before.name), " and ",
-                      detail::quoted(file_.tensors_[order[i]].name), " overlap");
+        return failed(errc::format, "tensors ", detail::in_quotes(before.name), " and ",
+                      detail::in_quotes(file_.tensors_[order[i]].name), " overlap");
       }
     }
     return true;
@@ -304,7 +304,7 @@ inline result<tensor_view> gguf_file::view(const gguf_tensor& tensor) const {
   const std::optional<dtype> type = stored == nullptr ? std::nullopt : to_dtype(*stored);
   if (!type) {
     const std::string known = stored == nullptr ? std::string() : concat(" (", stored->name, ")");
-    return fail(errc::unsupported, concat(path_, ": tensor ", detail::quoted(tensor.name), " is of ggml type ",
+    return fail(errc::unsupported, concat(path_, ": tensor ", detail::in_quotes(tensor.name), " is of ggml type ",
                                           tensor.type, known, ", which is not supported."));
   }
   tensor_view view{.name = tensor.name, .file = path_, .type = *type, .rank = tensor.rank, .data = tensor.data};

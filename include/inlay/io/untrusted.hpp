@@ -10,7 +10,7 @@
 namespace inlay::detail {
 
 /// A name from a file, fit for a message: in quotes, without control characters, of bounded length.
-inline std::string quoted(std::string_view name) {
+inline std::string in_quotes(std::string_view name) {
   constexpr std::size_t longest = 120;
   std::string out = "'";
   for (const char c : name.substr(0, longest)) out += (c >= 0 && c < ' ') || c == 127 ? '?' : c;
