@@ -170,6 +170,8 @@ class gguf_value {
   explicit gguf_value(const gguf_array& array) : type_(gguf_type::array), array_(array) {}
 
   gguf_type type() const { return type_; }
+  /// A number or bool as it lies in the file.
+  std::span<const std::byte> scalar_bytes() const { return array_.bytes(); }
 
   /// The value as T; nothing where it is of another kind or does not fit. Integers of any width convert to any integer
   /// that can hold them, numbers of any kind to floating point; nothing else converts.
