@@ -15,6 +15,8 @@ namespace HWY_NAMESPACE {
 inline constexpr std::size_t key_block = 64;
 /// Query vectors in a batch from which on transposing the keys pays.
 inline constexpr std::size_t transpose_threshold = 8;
+/// Whether fewer are computed on the cache as it lies: on the oldest targets, smaller code is preferred.
+inline constexpr bool direct_cache = HWY_NATIVE_FMA;
 
 /// Sums of the lanes of `lanes` vectors, in order.
 HWY_INLINE f32s sums_of_each(f32s (&v)[lanes]) {
@@ -46,21 +48,26 @@ HWY_INLINE void transpose(f32s (&v)[lanes]) {
 
 // ---- scores of few vectors: dot products ----------------------------------------------------------------------------
 
+/// Keys or values of consecutive positions, as they lie in the cache.
+struct cache_block {
+  const std::byte* data;
+  std::size_t stride;  ///< bytes
+  std::size_t count;   ///< 1 to key_block
+};
+
 /// scores[m * key_block + t] = queries[m] . keys[t] for t < count, and numbers of no meaning up to the next multiple of
 /// the step. dim is a multiple of `lanes`.
 template <dtype Type, std::size_t Queries>
-void dot_keys(const float* const* queries, std::size_t dim, const std::byte* keys, std::size_t key_stride,
-              std::size_t count, float* scores) {
-  constexpr std::size_t slots = Queries == 3 ? 4 : Queries;  // of the vectors that are summed together
-  constexpr std::size_t step = lanes / slots >= 4 ? lanes / slots : 4;
-  constexpr std::size_t parts = slots * step / lanes;
-  for (std::size_t t = 0; t < count; t += step) {
+void dot_keys(const float* const* queries, std::size_t dim, const cache_block& keys, float* scores) {
+  constexpr std::size_t step = lanes / Queries >= 4 ? lanes / Queries : 4;
+  constexpr std::size_t parts = Queries * step / lanes;
+  for (std::size_t t = 0; t < keys.count; t += step) {
     const std::byte* key[step];
     INLAY_UNROLL
-    for (std::size_t j = 0; j < step; ++j) key[j] = keys + (t + j < count ? t + j : count - 1) * key_stride;
+    for (std::size_t j = 0; j < step; ++j) key[j] = keys.data + std::min(t + j, keys.count - 1) * keys.stride;
     f32s sums[parts][lanes];
     INLAY_UNROLL
-    for (std::size_t i = 0; i < slots * step; ++i) sums[i / lanes][i % lanes] = zero();
+    for (std::size_t i = 0; i < Queries * step; ++i) sums[i / lanes][i % lanes] = zero();
     for (std::size_t i = 0; i < dim; i += lanes) {
       f32s q[Queries];
       INLAY_UNROLL
@@ -75,7 +82,7 @@ void dot_keys(const float* const* queries, std::size_t dim, const std::byte* key
         }
       }
     }
-    alignas(64) float dots[slots * step];
+    alignas(64) float dots[Queries * step];
     INLAY_UNROLL
     for (std::size_t p = 0; p < parts; ++p) store(sums_of_each(sums[p]), dots + p * lanes);
     INLAY_UNROLL
@@ -86,7 +93,6 @@ void dot_keys(const float* const* queries, std::size_t dim, const std::byte* key
 
 // ---- the register tile ----------------------------------------------------------------------------------------------
 
-inline constexpr std::size_t tile_rows = 4;
 inline constexpr std::size_t tile_vectors = HWY_MAX_BYTES >= 64 || HWY_TARGET_IS_NEON ? 4 : 2;
 
 /// c[m][j] = c[m][j] * keep[m] + sum over k < depth of a[m][k] * b[k][j], for Rows rows of c and Vectors vectors of
@@ -132,27 +138,16 @@ void accumulate_rows(const float* const* a, std::size_t a_offset, std::size_t de
   for (; j < columns; j += lanes) accumulate_tile<Type, Rows, 1>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep);
 }
 
-/// The same for any number of rows; columns is a multiple of `lanes`.
+/// The same for an even number of rows; columns is a multiple of `lanes`.
 template <dtype Type>
 void accumulate(std::size_t rows, const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
                 std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep) {
-  for (std::size_t m = 0; m < rows; m += tile_rows) {
-    float* out = c + m * c_stride;
-    const float* factors = keep != nullptr ? keep + m : nullptr;
-    switch (rows - m) {
-      case 1:
-        accumulate_rows<Type, 1>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
-        break;
-      case 2:
-        accumulate_rows<Type, 2>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
-        break;
-      case 3:
-        accumulate_rows<Type, 3>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
-        break;
-      default:
-        accumulate_rows<Type, tile_rows>(a + m, a_offset, depth, b, b_stride, columns, out, c_stride, factors);
-    }
-  }
+  const auto factors = [keep](std::size_t m) { return keep != nullptr ? keep + m : nullptr; };
+  std::size_t m = 0;
+  for (; m + 4 <= rows; m += 4)
+    accumulate_rows<Type, 4>(a + m, a_offset, depth, b, b_stride, columns, c + m * c_stride, c_stride, factors(m));
+  if (m < rows)
+    accumulate_rows<Type, 2>(a + m, a_offset, depth, b, b_stride, columns, c + m * c_stride, c_stride, factors(m));
 }
 
 // ---- one tile of query vectors --------------------------------------------------------------------------------------
@@ -176,68 +171,68 @@ struct attention_tile {
 /// Columns [begin, begin + depth) of a block of keys, transposed to panel[column][key]. The block is filled up to a
 /// multiple of `lanes` with its last key.
 template <dtype Type>
-void transpose_keys(const std::byte* keys, std::size_t stride, std::size_t count, std::size_t begin, std::size_t depth,
-                    float* panel) {
-  for (std::size_t t = 0; t < count; t += lanes)
-    for (std::size_t i = 0; i < depth; i += lanes) {
+void transpose_keys(const cache_block& keys, std::size_t begin, std::size_t depth, float* panel) {
+  for (std::size_t t = 0; t < keys.count; t += lanes) {
+    const auto key = [&](std::size_t j) { return keys.data + std::min(t + j, keys.count - 1) * keys.stride; };
+    std::size_t i = 0;
+    for (; i + lanes <= depth; i += lanes) {
       f32s square[lanes];
-      const std::size_t columns = depth - i < lanes ? depth - i : lanes;
       INLAY_UNROLL
-      for (std::size_t j = 0; j < lanes; ++j) {
-        const std::byte* key = keys + (t + j < count ? t + j : count - 1) * stride;
-        square[j] = columns == lanes ? load<Type>(key, begin + i) : load_tail<Type>(key, begin + i, columns);
-      }
+      for (std::size_t j = 0; j < lanes; ++j) square[j] = load<Type>(key(j), begin + i);
       transpose(square);
-      if (columns == lanes) {
-        INLAY_UNROLL
-        for (std::size_t j = 0; j < lanes; ++j) store(square[j], panel + (i + j) * key_block + t);
-      } else {
-        alignas(64) float spill[lanes][lanes];
-        for (std::size_t j = 0; j < lanes; ++j) store(square[j], spill[j]);
-        for (std::size_t j = 0; j < columns; ++j) store(load(spill[j]), panel + (i + j) * key_block + t);
-      }
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) store(square[j], panel + (i + j) * key_block + t);
     }
+    if (i < depth)
+      for (std::size_t j = 0; j < lanes; ++j) {
+        alignas(64) float rest[lanes];
+        store(load_tail<Type>(key(j), begin + i, depth - i), rest);
+        for (std::size_t k = 0; k < depth - i; ++k) panel[(i + k) * key_block + t + j] = rest[k];
+      }
+  }
 }
 
 /// Columns [begin, begin + columns) of a block of values as floats, filled up to a multiple of `lanes` with zeros.
 template <dtype Type>
-void widen_values(const std::byte* values, std::size_t stride, std::size_t count, std::size_t begin,
-                  std::size_t columns, float* panel) {
-  for (std::size_t t = 0; t < count; ++t) {
+void widen_values(const cache_block& values, std::size_t begin, std::size_t columns, float* panel) {
+  for (std::size_t t = 0; t < values.count; ++t) {
+    const std::byte* value = values.data + t * values.stride;
     std::size_t i = 0;
-    for (; i + lanes <= columns; i += lanes)
-      store(load<Type>(values + t * stride, begin + i), panel + t * key_block + i);
-    if (i < columns) store(load_tail<Type>(values + t * stride, begin + i, columns - i), panel + t * key_block + i);
+    for (; i + lanes <= columns; i += lanes) store(load<Type>(value, begin + i), panel + t * key_block + i);
+    if (i < columns) store(load_tail<Type>(value, begin + i, columns - i), panel + t * key_block + i);
   }
 }
 
 /// Scores of one block to weights, relative to the highest score so far.
 inline void weigh(const attention_shape& shape, std::size_t position, std::size_t count, attention_tile& tile) {
-  constexpr std::size_t vectors = key_block / lanes;
   const f32_tag d;
   const f32s scale = splat(shape.scale);
+  const f32s lowest = hn::Neg(hn::Inf(d));
   for (std::size_t m = 0; m < tile.count; ++m) {
     float* scores = tile.scores + m * key_block;
     const std::size_t from = tile.from[m] > position ? tile.from[m] - position : 0;
-    const std::size_t to = tile.to[m] < position ? 0 : tile.to[m] - position < count ? tile.to[m] - position : count;
+    const std::size_t to = tile.to[m] > position ? std::min(tile.to[m] - position, count) : 0;
     tile.keep[m] = 1.0f;
     if (from >= to) {
-      for (std::size_t j = 0; j < vectors; ++j) store(zero(), scores + j * lanes);
+      std::fill_n(scores, key_block, 0.0f);
       continue;
     }
+    if (shape.soft_cap != 0.0f) {
+      const f32s cap = splat(shape.soft_cap);
+      const f32s inner = splat(shape.scale / shape.soft_cap);
+      for (std::size_t j = 0; j < key_block; j += lanes)
+        store(hn::Mul(cap, tanh(hn::Mul(load(scores + j), inner))), scores + j);
+    }
+    const f32s factor = shape.soft_cap != 0.0f ? splat(1.0f) : scale;
     const f32s first = splat(static_cast<float>(from));
     const f32s end = splat(static_cast<float>(to));
-    f32s s[vectors];
-    f32s top = hn::Neg(hn::Inf(d));
-    INLAY_UNROLL
-    for (std::size_t j = 0; j < vectors; ++j) {
-      s[j] = hn::Mul(load(scores + j * lanes), scale);
-      if (shape.soft_cap != 0.0f)
-        s[j] = hn::Mul(splat(shape.soft_cap), tanh(hn::Mul(s[j], splat(1.0f / shape.soft_cap))));
-      const f32s index = hn::Iota(d, static_cast<float>(j * lanes));
+    f32s top = lowest;
+    for (std::size_t j = 0; j < key_block; j += lanes) {
+      const f32s index = hn::Iota(d, static_cast<float>(j));
       const auto visible = hn::And(hn::Ge(index, first), hn::Lt(index, end));
-      s[j] = hn::IfThenElse(visible, s[j], hn::Neg(hn::Inf(d)));
-      top = hn::Max(top, s[j]);
+      const f32s s = hn::IfThenElse(visible, hn::Mul(load(scores + j), factor), lowest);
+      top = hn::Max(top, s);
+      store(s, scores + j);
     }
     const float before = tile.highest[m];
     const float now = std::max(before, highest(top));
@@ -245,89 +240,95 @@ inline void weigh(const attention_shape& shape, std::size_t position, std::size_
       tile.keep[m] = hn::GetLane(exp_bounded(splat(before - now)));
       tile.highest[m] = now;
     }
-    const f32s shift = splat(now);
     f32s total = zero();
-    INLAY_UNROLL
-    for (std::size_t j = 0; j < vectors; ++j) {
-      const f32s weight = exp_bounded(hn::Sub(s[j], shift));
+    for (std::size_t j = 0; j < key_block; j += lanes) {
+      const f32s weight = exp_bounded(hn::Sub(load(scores + j), splat(now)));
       total = hn::Add(total, weight);
-      store(weight, scores + j * lanes);
+      store(weight, scores + j);
     }
     tile.total[m] = tile.total[m] * tile.keep[m] + sum(total);
   }
 }
 
 template <dtype Type>
-void score(bool transposed, std::size_t dim, const std::byte* keys, std::size_t stride, std::size_t count,
-           attention_tile& tile) {
-  if (!transposed) {
-    for (std::size_t m = 0; m < tile.count; m += 4) {
-      float* out = tile.scores + m * key_block;
-      switch (tile.count - m) {
-        case 1:
-          dot_keys<Type, 1>(tile.queries + m, dim, keys, stride, count, out);
-          break;
-        case 2:
-          dot_keys<Type, 2>(tile.queries + m, dim, keys, stride, count, out);
-          break;
-        case 3:
-          dot_keys<Type, 3>(tile.queries + m, dim, keys, stride, count, out);
-          break;
-        default:
-          dot_keys<Type, 4>(tile.queries + m, dim, keys, stride, count, out);
-      }
+void score(bool transposed, std::size_t dim, const cache_block& keys, attention_tile& tile) {
+  if constexpr (direct_cache)
+    if (!transposed) {
+      std::size_t m = 0;
+      for (; m + 4 <= tile.count; m += 4) dot_keys<Type, 4>(tile.queries + m, dim, keys, tile.scores + m * key_block);
+      if (m < tile.count) dot_keys<Type, 2>(tile.queries + m, dim, keys, tile.scores + m * key_block);
+      return;
     }
-    return;
-  }
-  const std::size_t padded = (count + lanes - 1) / lanes * lanes;
+  const std::size_t padded = (keys.count + lanes - 1) / lanes * lanes;
   std::fill_n(tile.keep, tile.count, 1.0f);
   for (std::size_t i = 0; i < dim; i += key_block) {
     const std::size_t depth = std::min(key_block, dim - i);
-    transpose_keys<Type>(keys, stride, count, i, depth, tile.panel);
+    transpose_keys<Type>(keys, i, depth, tile.panel);
     accumulate<dtype::f32>(tile.count, tile.queries, i, depth, reinterpret_cast<const std::byte*>(tile.panel),
                            key_block * sizeof(float), padded, tile.scores, key_block, i == 0 ? nullptr : tile.keep);
   }
 }
 
 template <dtype Type>
-void add_values(bool transposed, std::size_t dim, std::size_t padded_dim, const std::byte* values, std::size_t stride,
-                std::size_t count, attention_tile& tile) {
-  if (dim == padded_dim && (!transposed || Type == dtype::f32)) {
-    accumulate<Type>(tile.count, tile.weights, 0, count, values, stride, dim, tile.sums, padded_dim, tile.keep);
-    return;
-  }
+void add_values(bool transposed, std::size_t dim, std::size_t padded_dim, const cache_block& values,
+                attention_tile& tile) {
+  if constexpr (direct_cache || Type == dtype::f32)
+    if (!transposed || (Type == dtype::f32 && dim == padded_dim))
+      return accumulate<Type>(tile.count, tile.weights, 0, values.count, values.data, values.stride, dim, tile.sums,
+                              padded_dim, tile.keep);
   for (std::size_t i = 0; i < dim; i += key_block) {
     const std::size_t columns = std::min(key_block, dim - i);
     const std::size_t padded = (columns + lanes - 1) / lanes * lanes;
-    widen_values<Type>(values, stride, count, i, columns, tile.panel);
-    accumulate<dtype::f32>(tile.count, tile.weights, 0, count, reinterpret_cast<const std::byte*>(tile.panel),
+    widen_values<Type>(values, i, columns, tile.panel);
+    accumulate<dtype::f32>(tile.count, tile.weights, 0, values.count, reinterpret_cast<const std::byte*>(tile.panel),
                            key_block * sizeof(float), padded, tile.sums + i, padded_dim, tile.keep);
   }
 }
 
+/// What depends on the cache's storage type.
+struct cache_kernels {
+  void (*score)(bool, std::size_t, const cache_block&, attention_tile&);
+  void (*add_values)(bool, std::size_t, std::size_t, const cache_block&, attention_tile&);
+};
 template <dtype Type>
-void attend(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head, std::size_t begin,
-            std::size_t end) {
+inline constexpr cache_kernels kernels_of = {&score<Type>, &add_values<Type>};
+
+inline const cache_kernels& kernels_for(dtype cache) {
+  if (cache == dtype::f16) return kernels_of<dtype::f16>;
+  if (cache == dtype::bf16) return kernels_of<dtype::bf16>;
+  INLAY_ASSERT(cache == dtype::f32);
+  return kernels_of<dtype::f32>;
+}
+
+inline void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head, std::size_t begin,
+                      std::size_t end) {
+  const cache_kernels& of_cache = kernels_for(shape.cache);
   const std::size_t group = shape.heads / shape.kv_heads;
   const std::size_t dim = shape.head_dim;
   const std::size_t padded_dim = (dim + lanes - 1) / lanes * lanes;
-  const std::size_t stride = row_bytes(Type, dim);
-  const std::size_t most = std::min(attention_tile::most, attention_tile::most_sums / padded_dim);
-  const bool transposed = rows.count * group >= transpose_threshold || dim != padded_dim;
-  INLAY_ASSERT(dim <= attention_tile::most_sums);
+  const std::size_t stride = row_bytes(shape.cache, dim);
+  const std::size_t most = std::min(attention_tile::most, attention_tile::most_sums / padded_dim / 4 * 4);
+  const bool transposed = !direct_cache || rows.count * group >= transpose_threshold || dim != padded_dim;
+  INLAY_ASSERT(most != 0);
 
   attention_tile tile;
   for (std::size_t v = begin * group; v < end * group; v += most) {
-    tile.count = std::min(most, end * group - v);
+    const std::size_t real = std::min(most, end * group - v);
+    tile.count = (real + 1) / 2 * 2;
     std::size_t oldest = static_cast<std::size_t>(-1);
     std::size_t limit = 0;
     for (std::size_t m = 0; m < tile.count; ++m) {
-      const std::size_t i = (v + m) / group;
-      const std::size_t position = rows.first_position + i;
-      tile.queries[m] = rows.queries + i * rows.query_stride + (kv_head * group + (v + m) % group) * dim;
       tile.weights[m] = tile.scores + m * key_block;
       tile.highest[m] = -std::numeric_limits<float>::infinity();
       tile.total[m] = 0.0f;
+      if (m >= real) {  // fills up; sees nothing
+        tile.queries[m] = tile.queries[0];
+        tile.from[m] = tile.to[m] = 0;
+        continue;
+      }
+      const std::size_t i = (v + m) / group;
+      const std::size_t position = rows.first_position + i;
+      tile.queries[m] = rows.queries + i * rows.query_stride + (kv_head * group + (v + m) % group) * dim;
       tile.from[m] = shape.window != 0 && position + 1 > shape.window ? position + 1 - shape.window : 0;
       tile.to[m] = shape.causal ? position + 1 : static_cast<std::size_t>(-1);
       oldest = std::min(oldest, tile.from[m]);
@@ -344,13 +345,13 @@ void attend(const attention_shape& shape, const attention_rows& rows, std::size_
         const std::size_t first = std::max(block, span.first_position);
         next = std::min(block + key_block, span_end);
         const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
-        score<Type>(transposed, dim, span.keys + offset, stride, next - first, tile);
+        of_cache.score(transposed, dim, {span.keys + offset, stride, next - first}, tile);
         weigh(shape, first, next - first, tile);
-        add_values<Type>(transposed, dim, padded_dim, span.values + offset, stride, next - first, tile);
+        of_cache.add_values(transposed, dim, padded_dim, {span.values + offset, stride, next - first}, tile);
       }
     }
 
-    for (std::size_t m = 0; m < tile.count; ++m) {
+    for (std::size_t m = 0; m < real; ++m) {
       const std::size_t i = (v + m) / group;
       float* out = rows.out + i * rows.out_stride + (kv_head * group + (v + m) % group) * dim;
       const f32s scale = splat(1.0f / tile.total[m]);
@@ -358,19 +359,6 @@ void attend(const attention_shape& shape, const attention_rows& rows, std::size_
       for (; j + lanes <= dim; j += lanes) store(hn::Mul(load(tile.sums + m * padded_dim + j), scale), out + j);
       if (j < dim) store_tail(hn::Mul(load(tile.sums + m * padded_dim + j), scale), out + j, dim - j);
     }
-  }
-}
-
-inline void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head, std::size_t begin,
-                      std::size_t end) {
-  switch (shape.cache) {
-    case dtype::f16:
-      return attend<dtype::f16>(shape, rows, kv_head, begin, end);
-    case dtype::bf16:
-      return attend<dtype::bf16>(shape, rows, kv_head, begin, end);
-    default:
-      INLAY_ASSERT(shape.cache == dtype::f32);
-      return attend<dtype::f32>(shape, rows, kv_head, begin, end);
   }
 }
 
