@@ -3,11 +3,14 @@
 // INLAY_INSTANTIATE(model) for every model type it loads.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <new>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "inlay/generate/check_facts.hpp"
 #include "inlay/generate/language_model.hpp"
@@ -39,6 +42,39 @@ class loaded_model final : public model_interface {
   buffer packed;
 };
 
+/// The rope divisors of a model's kinds of rotary embedding, for those that have any.
+template <class... R>
+std::vector<std::vector<float>> rope_divisors(rotary_list<R...>) {
+  std::vector<std::vector<float>> all;
+  const auto add = [&]<class Rotary>(Rotary*) {
+    if constexpr (Rotary::has_divisors) {
+      std::vector<float>& divisors = all.emplace_back();
+      for (std::size_t i = 0; i < Rotary::pairs; ++i) divisors.push_back(Rotary::divisor(i));
+    }
+  };
+  (add(static_cast<R*>(nullptr)), ...);
+  return all;
+}
+
+/// A GGUF states the scaling of rotary frequencies as a tensor: compares it with the type's.
+inline result<void> check_rope_divisors(const checkpoint& file, const std::vector<std::vector<float>>& divisors) {
+  constexpr std::string_view name = "rope_freqs.weight";
+  if (file.gguf() == nullptr) return {};
+  const tensor_view* t = file.find(name);
+  if (t == nullptr && divisors.empty()) return {};
+  if (t == nullptr)
+    return fail(errc::missing,
+                concat(file.path(), ": there is no tensor ", name, ", but the model type scales its rope."));
+  std::vector<float> found(t->rows() * t->columns());
+  dequantize_row(t->type, t->data.data(), found.size(), found.data());
+  const auto close = [](float a, float b) { return std::fabs(a - b) <= 1e-3f * std::fabs(b); };
+  for (const auto& expected : divisors)
+    if (std::equal(found.begin(), found.end(), expected.begin(), expected.end(), close)) return {};
+  if (divisors.empty() && std::all_of(found.begin(), found.end(), [](float f) { return f == 1.0f; })) return {};
+  return fail(errc::mismatch,
+              concat(file.path(), ": tensor ", name, " scales the rope otherwise than the model type."));
+}
+
 /// All of loading that does not depend on the model's type.
 inline result<buffer> load_all(const checkpoint& file, const checkpoint_description& description,
                                std::span<const weight_slot> slots, packing pack, const load_options& options,
@@ -64,6 +100,8 @@ result<language_model> load_for(checkpoint file, const load_options& options) {
   facts.parameters = Model::parameter_count;
   loaded->file = std::move(file);
   const auto slots = weight_slots(loaded->model);
+  if (auto same = check_rope_divisors(loaded->file, rope_divisors(typename Model::rotaries{})); !same)
+    return unexpected<error>(same.error());
   auto packed =
       load_all(loaded->file, describe_checkpoint<Model>(), slots, {&K::panel_bytes, &K::pack_panel}, options, facts);
   if (!packed) return unexpected<error>(std::move(packed).error());

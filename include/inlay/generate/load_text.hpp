@@ -19,7 +19,11 @@
 #if __has_include("inlay/text/tokenizer_json.hpp")
 #include "inlay/text/tokenizer_json.hpp"
 #else
-namespace inlay{ inline result<std::unique_ptr<tokenizer>> tokenizer_from_json(std::string_view, std::string_view) { return fail(errc::unsupported, "tokenizer.json"); } }
+namespace inlay {
+inline result<std::unique_ptr<tokenizer>> tokenizer_from_json(std::string_view, std::string_view) {
+  return fail(errc::unsupported, "tokenizer.json");
+}
+}  // namespace inlay
 #endif
 
 namespace inlay::detail {

@@ -53,6 +53,13 @@ struct rotary {
     return f;
   }
 
+  /// What a GGUF states as rope_freqs.weight: by how much scaling divides the frequency of pair i.
+  static float divisor(std::size_t i) {
+    const float frequency = 1.0f / std::pow(Config.theta, static_cast<float>(2 * i) / static_cast<float>(dim));
+    return frequency / scaled(frequency);
+  }
+  static constexpr bool has_divisors = Config.llama3.factor != 1.0f;
+
   template <class K>
   static void rotate(float* head, const float* cosines, const float* sines) {
     if constexpr (Config.layout == rope_layout::half_split)

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string_view>
 #include <type_traits>
 
 #include "inlay/layers/attention.hpp"
 #include "inlay/layers/mlp.hpp"
 #include "inlay/models/causal_lm.hpp"
-#include "inlay/models/checkpoint_description.hpp"
+#include "inlay/models/decoder_names.hpp"
 
 namespace inlay::models {
 
@@ -35,35 +36,7 @@ using llama_block = residual_block<attention<{.heads = C.heads,
 
 namespace detail {
 
-inline constexpr tensor_rule llama_rules[] = {
-    {"embedding.weight", {"model.embed_tokens.weight"}, {"token_embd.weight"}},
-    {"blocks.#.attention.norm.weight", {"model.layers.#.input_layernorm.weight"}, {"blk.#.attn_norm.weight"}},
-    {"blocks.#.attention.q.weight",
-     {"model.layers.#.self_attn.q_proj.weight"},
-     {"blk.#.attn_q.weight", row_order::interleaved_pairs}},
-    {"blocks.#.attention.q.bias",
-     {"model.layers.#.self_attn.q_proj.bias"},
-     {"blk.#.attn_q.bias", row_order::interleaved_pairs}},
-    {"blocks.#.attention.k.weight",
-     {"model.layers.#.self_attn.k_proj.weight"},
-     {"blk.#.attn_k.weight", row_order::interleaved_pairs}},
-    {"blocks.#.attention.k.bias",
-     {"model.layers.#.self_attn.k_proj.bias"},
-     {"blk.#.attn_k.bias", row_order::interleaved_pairs}},
-    {"blocks.#.attention.v.weight", {"model.layers.#.self_attn.v_proj.weight"}, {"blk.#.attn_v.weight"}},
-    {"blocks.#.attention.v.bias", {"model.layers.#.self_attn.v_proj.bias"}, {"blk.#.attn_v.bias"}},
-    {"blocks.#.attention.o.weight", {"model.layers.#.self_attn.o_proj.weight"}, {"blk.#.attn_output.weight"}},
-    {"blocks.#.attention.o.bias", {"model.layers.#.self_attn.o_proj.bias"}, {"blk.#.attn_output.bias"}},
-    {"blocks.#.mlp.norm.weight", {"model.layers.#.post_attention_layernorm.weight"}, {"blk.#.ffn_norm.weight"}},
-    {"blocks.#.mlp.gate.weight", {"model.layers.#.mlp.gate_proj.weight"}, {"blk.#.ffn_gate.weight"}},
-    {"blocks.#.mlp.gate.bias", {"model.layers.#.mlp.gate_proj.bias"}, {"blk.#.ffn_gate.bias"}},
-    {"blocks.#.mlp.up.weight", {"model.layers.#.mlp.up_proj.weight"}, {"blk.#.ffn_up.weight"}},
-    {"blocks.#.mlp.up.bias", {"model.layers.#.mlp.up_proj.bias"}, {"blk.#.ffn_up.bias"}},
-    {"blocks.#.mlp.down.weight", {"model.layers.#.mlp.down_proj.weight"}, {"blk.#.ffn_down.weight"}},
-    {"blocks.#.mlp.down.bias", {"model.layers.#.mlp.down_proj.bias"}, {"blk.#.ffn_down.bias"}},
-    {"norm.weight", {"model.norm.weight"}, {"output_norm.weight"}},
-    {"head.weight", {"lm_head.weight"}, {"output.weight"}},
-};
+inline constexpr auto llama_rules = decoder_rules(row_order::interleaved_pairs);
 inline constexpr std::string_view llama_known[] = {"rope_freqs.weight", "model.layers.#.self_attn.rotary_emb.inv_freq"};
 inline constexpr std::string_view llama_architectures[] = {"llama"};
 inline constexpr std::string_view llama_config_types[] = {"llama", "mistral"};
@@ -74,18 +47,10 @@ inline constexpr std::string_view llama_config_types[] = {"llama", "mistral"};
 template <llama_config C>
 struct llama : causal_lm<{.vocab = C.vocab, .width = C.width}, repeat<C.layers, llama_block<C>>,
                          rms_norm<{.epsilon = C.epsilon}>, std::conditional_t<C.tied, tied_head, own_head>> {
-  static constexpr std::array facts{
-      checkpoint_fact{"vocab_size", "vocab_size", C.vocab, false},
-      checkpoint_fact{"hidden_size", "embedding_length", C.width},
-      checkpoint_fact{"num_hidden_layers", "block_count", C.layers},
-      checkpoint_fact{"num_attention_heads", "attention.head_count", C.heads},
-      checkpoint_fact{"num_key_value_heads", "attention.head_count_kv", C.kv_heads, false},
-      checkpoint_fact{"head_dim", "attention.key_length", C.head_dim, false},
-      checkpoint_fact{"intermediate_size", "feed_forward_length", C.inner},
-      checkpoint_fact{"rms_norm_eps", "attention.layer_norm_rms_epsilon", C.epsilon},
-      checkpoint_fact{"rope_theta", "rope.freq_base", C.rope.theta, false},
-      checkpoint_fact{"sliding_window", "attention.sliding_window", C.window, C.window != 0},
-  };
+  static constexpr std::array facts =
+      join(decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta,
+                          C.window}),
+           std::array{checkpoint_fact{rope_factor_key, "", C.rope.llama3.factor, C.rope.llama3.factor != 1.0f}});
   static constexpr checkpoint_description checkpoint() {
     return {detail::llama_config_types, detail::llama_architectures, detail::llama_rules, facts, detail::llama_known};
   }

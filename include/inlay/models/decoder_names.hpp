@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names and keys that most decoder families share, for each to take and extend.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "inlay/models/checkpoint_description.hpp"
+
+namespace inlay::models {
+
+/// One table after another.
+template <class T, std::size_t A, std::size_t B>
+constexpr std::array<T, A + B> join(const std::array<T, A>& a, const std::array<T, B>& b) {
+  std::array<T, A + B> all{};
+  for (std::size_t i = 0; i < A; ++i) all[i] = a[i];
+  for (std::size_t i = 0; i < B; ++i) all[A + i] = b[i];
+  return all;
+}
+
+/// Embedding, pre-norm attention, gated feed-forward, final norm and head, in the usual names. `qk_rows` is the order
+/// of query and key rows in a GGUF of the family.
+constexpr auto decoder_rules(row_order qk_rows) {
+  return std::array{
+      tensor_rule{"embedding.weight", {"model.embed_tokens.weight"}, {"token_embd.weight"}},
+      tensor_rule{
+          "blocks.#.attention.norm.weight", {"model.layers.#.input_layernorm.weight"}, {"blk.#.attn_norm.weight"}},
+      tensor_rule{
+          "blocks.#.attention.q.weight", {"model.layers.#.self_attn.q_proj.weight"}, {"blk.#.attn_q.weight", qk_rows}},
+      tensor_rule{
+          "blocks.#.attention.q.bias", {"model.layers.#.self_attn.q_proj.bias"}, {"blk.#.attn_q.bias", qk_rows}},
+      tensor_rule{
+          "blocks.#.attention.k.weight", {"model.layers.#.self_attn.k_proj.weight"}, {"blk.#.attn_k.weight", qk_rows}},
+      tensor_rule{
+          "blocks.#.attention.k.bias", {"model.layers.#.self_attn.k_proj.bias"}, {"blk.#.attn_k.bias", qk_rows}},
+      tensor_rule{"blocks.#.attention.v.weight", {"model.layers.#.self_attn.v_proj.weight"}, {"blk.#.attn_v.weight"}},
+      tensor_rule{"blocks.#.attention.v.bias", {"model.layers.#.self_attn.v_proj.bias"}, {"blk.#.attn_v.bias"}},
+      tensor_rule{
+          "blocks.#.attention.o.weight", {"model.layers.#.self_attn.o_proj.weight"}, {"blk.#.attn_output.weight"}},
+      tensor_rule{"blocks.#.attention.o.bias", {"model.layers.#.self_attn.o_proj.bias"}, {"blk.#.attn_output.bias"}},
+      tensor_rule{
+          "blocks.#.mlp.norm.weight", {"model.layers.#.post_attention_layernorm.weight"}, {"blk.#.ffn_norm.weight"}},
+      tensor_rule{"blocks.#.mlp.gate.weight", {"model.layers.#.mlp.gate_proj.weight"}, {"blk.#.ffn_gate.weight"}},
+      tensor_rule{"blocks.#.mlp.gate.bias", {"model.layers.#.mlp.gate_proj.bias"}, {"blk.#.ffn_gate.bias"}},
+      tensor_rule{"blocks.#.mlp.up.weight", {"model.layers.#.mlp.up_proj.weight"}, {"blk.#.ffn_up.weight"}},
+      tensor_rule{"blocks.#.mlp.up.bias", {"model.layers.#.mlp.up_proj.bias"}, {"blk.#.ffn_up.bias"}},
+      tensor_rule{"blocks.#.mlp.down.weight", {"model.layers.#.mlp.down_proj.weight"}, {"blk.#.ffn_down.weight"}},
+      tensor_rule{"blocks.#.mlp.down.bias", {"model.layers.#.mlp.down_proj.bias"}, {"blk.#.ffn_down.bias"}},
+      tensor_rule{"norm.weight", {"model.norm.weight"}, {"output_norm.weight"}},
+      tensor_rule{"head.weight", {"lm_head.weight"}, {"output.weight"}},
+  };
+}
+
+/// Norms of every query and key head.
+inline constexpr std::array qk_norm_rules{
+    tensor_rule{
+        "blocks.#.attention.q_norm.weight", {"model.layers.#.self_attn.q_norm.weight"}, {"blk.#.attn_q_norm.weight"}},
+    tensor_rule{
+        "blocks.#.attention.k_norm.weight", {"model.layers.#.self_attn.k_norm.weight"}, {"blk.#.attn_k_norm.weight"}},
+};
+
+/// Experts, one tensor each or stacked.
+inline constexpr std::array expert_rules{
+    tensor_rule{"blocks.#.mlp.router.weight", {"model.layers.#.mlp.gate.weight"}, {"blk.#.ffn_gate_inp.weight"}},
+    tensor_rule{"blocks.#.mlp.experts.gate.weight",
+                {"model.layers.#.mlp.experts.@.gate_proj.weight|model.layers.#.mlp.experts.gate_up_proj"},
+                {"blk.#.ffn_gate_exps.weight"}},
+    tensor_rule{"blocks.#.mlp.experts.up.weight",
+                {"model.layers.#.mlp.experts.@.up_proj.weight|model.layers.#.mlp.experts.gate_up_proj"},
+                {"blk.#.ffn_up_exps.weight"}},
+    tensor_rule{"blocks.#.mlp.experts.down.weight",
+                {"model.layers.#.mlp.experts.@.down_proj.weight|model.layers.#.mlp.experts.down_proj"},
+                {"blk.#.ffn_down_exps.weight"}},
+};
+
+/// Where config.json files keep rope parameters: older and newer ones differ.
+inline constexpr std::string_view rope_theta_key = "rope_theta|rope_parameters.rope_theta";
+inline constexpr std::string_view rope_factor_key = "rope_scaling.factor|rope_parameters.factor";
+
+struct decoder_numbers {
+  std::size_t vocab, width, layers, heads, kv_heads, head_dim;
+  std::size_t inner;  ///< 0: the family states it itself
+  float epsilon, theta;
+  std::size_t window = 0;
+};
+
+constexpr auto decoder_facts(const decoder_numbers& n) {
+  const auto number = [](std::size_t x) { return static_cast<double>(x); };
+  return std::array{
+      checkpoint_fact{"vocab_size", "vocab_size", number(n.vocab), false},
+      checkpoint_fact{"hidden_size", "embedding_length", number(n.width)},
+      checkpoint_fact{"num_hidden_layers", "block_count", number(n.layers)},
+      checkpoint_fact{"num_attention_heads", "attention.head_count", number(n.heads)},
+      checkpoint_fact{"num_key_value_heads", "attention.head_count_kv", number(n.kv_heads), false},
+      checkpoint_fact{"head_dim", "attention.key_length", number(n.head_dim), false},
+      checkpoint_fact{n.inner != 0 ? "intermediate_size" : "", n.inner != 0 ? "feed_forward_length" : "",
+                      number(n.inner)},
+      checkpoint_fact{"rms_norm_eps", "attention.layer_norm_rms_epsilon", n.epsilon},
+      checkpoint_fact{rope_theta_key, "rope.freq_base", n.theta, false},
+      checkpoint_fact{"sliding_window", "attention.sliding_window", number(n.window), false},
+  };
+}
+
+}  // namespace inlay::models
