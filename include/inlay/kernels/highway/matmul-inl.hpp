@@ -1,60 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products with weights as they are in the checkpoint.
+// Matrix products: which storage types are packed into panels, and the kernels that each goes to.
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "hwy/cache_control.h"
+
+// clang-format off: each builds on those above it
+#include "inlay/kernels/highway/quantize-inl.hpp"
+#include "inlay/kernels/highway/block_base-inl.hpp"
+#include "inlay/kernels/highway/pack-inl.hpp"
+#include "inlay/kernels/highway/block_legacy-inl.hpp"
+#include "inlay/kernels/highway/matmul_block-inl.hpp"
+#include "inlay/kernels/highway/matmul_float-inl.hpp"
+// clang-format on
+
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-inline std::size_t panel_bytes(dtype, std::size_t) { return 0; }
-inline void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
-inline bool wants_quantized(dtype) { return false; }
-inline std::size_t quantized_row_bytes(std::size_t) { return 0; }
-inline void quantize_rows(const activations&, std::byte*) {}
+namespace detail {
+
+struct unpacked_only {};
 
 template <dtype Type>
-float dot_row(const std::byte* w, const float* x, std::size_t n) {
-  f32s sums[4] = {zero(), zero(), zero(), zero()};
-  std::size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    INLAY_UNROLL
-    for (std::size_t j = 0; j < 4; ++j)
-      sums[j] = multiply_add(load<Type>(w, i + j * lanes), load(x + i + j * lanes), sums[j]);
-  }
-  for (; i + lanes <= n; i += lanes) sums[0] = multiply_add(load<Type>(w, i), load(x + i), sums[0]);
-  if (i < n) sums[1] = multiply_add(load_tail<Type>(w, i, n - i), load_tail(x + i, n - i), sums[1]);
-  return sum(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])));
+struct packed_format {
+  using type = unpacked_only;
+};
+template <dtype Type>
+  requires(Type == dtype::q4_0 || Type == dtype::q4_1 || Type == dtype::q5_0 || Type == dtype::q5_1 ||
+           Type == dtype::q8_0)
+struct packed_format<Type> {
+  using type = legacy_format<Type>;
+};
+
+}  // namespace detail
+
+template <dtype Type>
+using packed_format = typename detail::packed_format<Type>::type;
+template <dtype Type>
+inline constexpr bool is_packed = !std::is_same_v<packed_format<Type>, detail::unpacked_only>;
+
+inline std::size_t panel_bytes(dtype type, std::size_t columns) {
+  return visit_dtype(type, [&]<dtype Type>() HWY_ATTR -> std::size_t {
+    if constexpr (is_packed<Type>)
+      return panel_bytes_of<packed_format<Type>>(columns);
+    else
+      return 0;
+  });
+}
+
+inline void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
+                       std::byte* out) {
+  visit_dtype(type, [&]<dtype Type>() HWY_ATTR {
+    if constexpr (is_packed<Type>) packed_format<Type>::pack(rows, count, columns, out);
+  });
+}
+
+inline bool wants_quantized(dtype type) {
+  return visit_dtype(type, []<dtype Type>() { return is_packed<Type>; });
 }
 
 inline void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
                    std::size_t end, bool add) {
-  constexpr std::size_t chunk = 1024;  // a whole number of blocks of every type
-  const std::size_t bytes_per_row = row_bytes(w.type, w.columns);
-  for (std::size_t r = begin; r < end; ++r) {
-    const std::byte* row = w.data + r * bytes_per_row;
-    for (std::size_t c = 0; c < w.columns; c += chunk) {
-      const std::size_t n = std::min(chunk, w.columns - c);
-      const std::byte* part = row + row_bytes(w.type, c);
-      alignas(64) float weights[chunk];
-      if (!is_float(w.type)) dequantize_row(w.type, part, n, weights);
-      for (std::size_t i = 0; i < x.count; ++i) {
-        const float* values = x.values + i * x.stride + c;
-        float* y = out + i * stride + r;
-        const float before = add || c != 0 ? *y : 0.0f;
-        switch (w.type) {
-          case dtype::f32:
-            *y = before + dot_row<dtype::f32>(part, values, n);
-            break;
-          case dtype::f16:
-            *y = before + dot_row<dtype::f16>(part, values, n);
-            break;
-          case dtype::bf16:
-            *y = before + dot_row<dtype::bf16>(part, values, n);
-            break;
-          default:
-            *y = before + dot(weights, values, n);
-        }
-      }
+  INLAY_ASSERT(w.columns == x.columns && begin % panel_rows == 0 && end <= w.rows);
+  if (x.count == 0 || begin >= end) return;
+  if (w.layout == layout::rows) return multiply_unpacked(w, x, out, stride, begin, end, add);
+  visit_dtype(w.type, [&]<dtype Type>() HWY_ATTR {
+    if constexpr (is_packed<Type>) {
+      INLAY_ASSERT(x.quantized != nullptr);
+      if (x.count == 1)
+        multiply_row<packed_format<Type>>(w, x, out, begin, end, add);
+      else
+        multiply_rows<packed_format<Type>>(w, x, out, stride, begin, end, add);
     }
-  }
+  });
 }
 
 }  // namespace HWY_NAMESPACE
