@@ -65,7 +65,7 @@ class config_json {
         if (const auto number = value.template get<std::int64_t>(); std::in_range<T>(number))
           return static_cast<T>(number);
       }
-      expected = concat("a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max());
+      expected = concat("a whole number from ", +std::numeric_limits<T>::min(), " to ", +std::numeric_limits<T>::max());
     } else if constexpr (std::floating_point<T>) {
       if (value.is_number()) return value.template get<T>();
       expected = "a number";

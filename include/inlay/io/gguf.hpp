@@ -93,7 +93,7 @@ class gguf_file {
     if constexpr (std::same_as<T, bool>) {
       expected = "a bool";
     } else if constexpr (std::integral<T>) {
-      expected = concat("a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max());
+      expected = concat("a whole number from ", +std::numeric_limits<T>::min(), " to ", +std::numeric_limits<T>::max());
     } else {
       expected = std::floating_point<T> ? "a number" : std::same_as<T, gguf_array> ? "an array" : "a string";
     }
