@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything. A program of one file includes this; larger ones include inlay/api.hpp elsewhere.
+#pragma once
+
+#include "inlay/api.hpp"
+#include "inlay/generate/load.hpp"
+#include "inlay/models/llama.hpp"
+#include "inlay/models/qwen3.hpp"
