@@ -10,8 +10,8 @@
 
 namespace inlay_test {
 
-/// The path of a published model's file, for a test registered with inlay_test(... MODELS <name>). Where it could not be
-/// downloaded there is none, and the test ends as skipped.
+/// The path of a published model's file, for a test registered with inlay_test(... MODELS <name>). Where it could not
+/// be downloaded there is none, and the test ends as skipped.
 inline std::optional<std::string> model(const std::string& file) {
   const char* folder = std::getenv("INLAY_MODELS");
   std::string path = (folder != nullptr ? std::string(folder) : std::string(".")) + "/" + file;
