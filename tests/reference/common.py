@@ -11,7 +11,6 @@ runs the whole sequence again, so no cache takes part.
 
 import argparse
 import dataclasses
-import itertools
 import json
 import math
 import shutil
@@ -53,6 +52,8 @@ class Checkpoint:
     tokenizer: bool = False
     gguf: Callable[["Checkpoint", dict[str, torch.Tensor], Path], None] | None = None
     min_margin: float = 0.02
+    min_distinct: int = 10  # different tokens in the greedy continuation
+    embedding_std: float | None = None  # None: 2 / sqrt(hidden)
     expectations: Callable[["Checkpoint", Any], dict[str, torch.Tensor]] | None = None  # None: logits and greedy
 
 
@@ -81,21 +82,37 @@ def randomise(model: torch.nn.Module, checkpoint: Checkpoint, seed: int) -> None
             done.add(tensor.data_ptr())
             values = checkpoint.randomise(name, tensor, g) if checkpoint.randomise else None
             if values is None:
-                values = default_values(name, tensor, g, 2.0 / math.sqrt(hidden))
+                values = default_values(name, tensor, g, checkpoint.embedding_std or 2.0 / math.sqrt(hidden))
             tensor.copy_(values.to(checkpoint.dtype))
+
+
+def old_rope_keys(config: dict) -> None:
+    """rope_parameters in the spelling of before transformers 5."""
+    rope = config.get("rope_parameters") or {}
+    if "full_attention" in rope:
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = rope["full_attention"]
+    if "rope_theta" in rope:
+        del config["rope_parameters"]
+        config["rope_theta"] = rope["rope_theta"]
+        scaling = {k: v for k, v in rope.items() if k != "rope_theta"}
+        config["rope_scaling"] = scaling if scaling.get("rope_type", "default") != "default" else None
 
 
 def config_json(model, checkpoint: Checkpoint) -> dict:
     """config.json in the style the family is published with."""
-    config = model.config.to_dict()
-    config = {k: v for k, v in config.items() if k not in NOISE and not k.startswith("_")}
+    old = checkpoint.config_style == "v4"
+
+    def clean(config: dict) -> dict:
+        kept = {k: clean(v) if k.endswith("_config") else v for k, v in config.items()
+                if k not in NOISE and not k.startswith("_") and k != "dtype"}  # fmt: skip
+        if old:
+            old_rope_keys(kept)
+        return kept
+
+    config = clean(model.config.to_dict())
     config["architectures"] = [type(model).__name__]
-    config.pop("dtype", None)
-    config["torch_dtype" if checkpoint.config_style == "v4" else "dtype"] = DTYPE_NAMES[checkpoint.dtype]
-    if checkpoint.config_style == "v4" and "rope_theta" in (config.get("rope_parameters") or {}):
-        rope = dict(config.pop("rope_parameters"))
-        config["rope_theta"] = rope.pop("rope_theta")
-        config["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
+    config["torch_dtype" if old else "dtype"] = DTYPE_NAMES[checkpoint.dtype]
     if checkpoint.config_edit:
         checkpoint.config_edit(config)
     return config
@@ -162,7 +179,7 @@ def reload(folder: Path, model_class: type):
 def make(checkpoint: Checkpoint, out: Path, first_seed: int = 0) -> None:
     """Writes the folder; takes the first seed whose greedy continuation is neither monotonous nor a near tie."""
     folder = out / checkpoint.name
-    for seed in itertools.count(first_seed):
+    for seed in range(first_seed, first_seed + 200):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         torch.manual_seed(seed)
@@ -177,9 +194,12 @@ def make(checkpoint: Checkpoint, out: Path, first_seed: int = 0) -> None:
         vocab = model.config.get_text_config().vocab_size
         expected = causal_expectations(model, prompt(checkpoint, vocab, seed), checkpoint.greedy_length)
         margin, distinct = expected["greedy_margin"].min(), len(expected["greedy_ids"].unique())
-        if margin >= checkpoint.min_margin and distinct >= checkpoint.greedy_length // 2:
+        if margin >= checkpoint.min_margin and distinct >= checkpoint.min_distinct:
             break
-    notes = {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0], "seed": str(seed)}
+    else:
+        raise RuntimeError(f"{checkpoint.name}: no seed gives a varied continuation with clear margins")
+    versions = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}"
+    notes = {"made_with": f"{versions}, seed {seed}"}
     save_file(expected, folder / "expected.safetensors", notes)
     if checkpoint.tokenizer:
         tiny_tokenizer.write_tokenizer_json(folder, model.config.get_text_config().vocab_size)

@@ -22,6 +22,11 @@ FILE_TYPES = {
 }
 
 
+def type_of(dtype: torch.dtype) -> Type:
+    """The GGUF type that keeps a dtype's values as they are."""
+    return {torch.float32: Type.F32, torch.float16: Type.F16, torch.bfloat16: Type.BF16}[dtype]
+
+
 def rename(name: str, top: dict[str, str], layer: dict[str, str], layers: str = "model.layers.") -> str:
     """model.layers.3.self_attn.q_proj.weight -> blk.3.attn_q.weight; `top` names what is outside the layers.
 

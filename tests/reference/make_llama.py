@@ -94,12 +94,9 @@ def from_gguf(config, names: list[str], tensors: dict[str, torch.Tensor]) -> dic
     return out
 
 
-def write_gguf(kind: ge.Type):
-    def write(checkpoint: Checkpoint, state: dict[str, torch.Tensor], folder: Path) -> None:
-        config = checkpoint.config
-        ge.write(folder / "model.gguf", "llama", llama_fields(config), to_gguf(config, state), config.vocab_size, kind)
-
-    return write
+def write_gguf(checkpoint: Checkpoint, state: dict[str, torch.Tensor], folder: Path) -> None:
+    config, kind = checkpoint.config, ge.type_of(checkpoint.dtype)
+    ge.write(folder / "model.gguf", "llama", llama_fields(config), to_gguf(config, state), config.vocab_size, kind)
 
 
 def expect_dequantized(checkpoint: Checkpoint, state: dict[str, torch.Tensor], file: Path, kind: str) -> None:
@@ -137,7 +134,7 @@ def write_every_block_format(checkpoint: Checkpoint, state: dict[str, torch.Tens
     base.unlink()
 
 
-def llama(name: str, *, gguf=write_gguf(ge.Type.F32), dtype=torch.float32, rope=None, style="v4", tokenizer=False,
+def llama(name: str, *, gguf=write_gguf, dtype=torch.float32, rope=None, style="v4", tokenizer=False,
           shard_size=None, **changes) -> Checkpoint:  # fmt: skip
     settings = dict(
         vocab_size=272, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
@@ -160,10 +157,8 @@ CHECKPOINTS = [
           shard_size="130KB"),
     llama("llama_rope_scaled", tie_word_embeddings=False, rope=LLAMA3_ROPE, head_dim=32, num_attention_heads=2,
           num_key_value_heads=1, vocab_size=261, max_position_embeddings=2048),
-    llama("llama_mha", num_key_value_heads=4, intermediate_size=104, style="v5", dtype=torch.float16,
-          gguf=write_gguf(ge.Type.F16)),
-    llama("llama_bias", attention_bias=True, mlp_bias=True, tie_word_embeddings=False, dtype=torch.bfloat16,
-          gguf=write_gguf(ge.Type.BF16)),
+    llama("llama_mha", num_key_value_heads=4, intermediate_size=104, style="v5", dtype=torch.float16),
+    llama("llama_bias", attention_bias=True, mlp_bias=True, tie_word_embeddings=False, dtype=torch.bfloat16),
     llama("llama_wide", hidden_size=256, intermediate_size=512, num_hidden_layers=1, num_attention_heads=4,
           num_key_value_heads=1, head_dim=64, dtype=torch.bfloat16, gguf=write_every_block_format),
     Checkpoint(
@@ -176,7 +171,7 @@ CHECKPOINTS = [
         MistralForCausalLM,
         torch.float16,
         prompt_length=40,
-        gguf=write_gguf(ge.Type.F16),
+        gguf=write_gguf,
     ),
 ]  # fmt: skip
 

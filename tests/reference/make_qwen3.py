@@ -35,32 +35,30 @@ def stack_experts(state: dict[str, torch.Tensor], experts: int) -> dict[str, tor
     return out
 
 
-def write_gguf(kind: ge.Type):
-    def write(checkpoint: Checkpoint, state: dict[str, torch.Tensor], folder: Path) -> None:
-        c = checkpoint.config
-        moe = isinstance(c, Qwen3MoeConfig)
-        fields = {
-            "block_count": c.num_hidden_layers,
-            "context_length": c.max_position_embeddings,
-            "embedding_length": c.hidden_size,
-            "feed_forward_length": c.intermediate_size,
-            "attention.head_count": c.num_attention_heads,
-            "attention.head_count_kv": c.num_key_value_heads,
-            "rope.freq_base": float(c.rope_parameters["rope_theta"]),
-            "attention.layer_norm_rms_epsilon": float(c.rms_norm_eps),
-            "attention.key_length": c.head_dim,
-            "attention.value_length": c.head_dim,
-        }
-        if moe:
-            fields["expert_count"] = c.num_experts
-            fields["expert_used_count"] = c.num_experts_per_tok
-            fields["expert_feed_forward_length"] = c.moe_intermediate_size
-            state = stack_experts(state, c.num_experts)
-        tensors = {ge.rename(name, TOP_NAMES, NAMES): tensor for name, tensor in state.items()}
-        keep = lambda name: "ffn_gate_inp" in name  # noqa: E731
-        ge.write(folder / "model.gguf", "qwen3moe" if moe else "qwen3", fields, tensors, c.vocab_size, kind, keep)
-
-    return write
+def write_gguf(checkpoint: Checkpoint, state: dict[str, torch.Tensor], folder: Path) -> None:
+    c = checkpoint.config
+    moe = isinstance(c, Qwen3MoeConfig)
+    fields = {
+        "block_count": c.num_hidden_layers,
+        "context_length": c.max_position_embeddings,
+        "embedding_length": c.hidden_size,
+        "feed_forward_length": c.intermediate_size,
+        "attention.head_count": c.num_attention_heads,
+        "attention.head_count_kv": c.num_key_value_heads,
+        "rope.freq_base": float(c.rope_parameters["rope_theta"]),
+        "attention.layer_norm_rms_epsilon": float(c.rms_norm_eps),
+        "attention.key_length": c.head_dim,
+        "attention.value_length": c.head_dim,
+    }
+    if moe:
+        fields["expert_count"] = c.num_experts
+        fields["expert_used_count"] = c.num_experts_per_tok
+        fields["expert_feed_forward_length"] = c.moe_intermediate_size
+        state = stack_experts(state, c.num_experts)
+    tensors = {ge.rename(name, TOP_NAMES, NAMES): tensor for name, tensor in state.items()}
+    keep = lambda name: "ffn_gate_inp" in name  # noqa: E731
+    ge.write(folder / "model.gguf", "qwen3moe" if moe else "qwen3", fields, tensors, c.vocab_size,
+             ge.type_of(checkpoint.dtype), keep)  # fmt: skip
 
 
 def settings(**changes) -> dict:
@@ -75,16 +73,27 @@ def published_moe_keys(config: dict) -> None:
     config["num_experts"] = config.pop("num_local_experts")
 
 
-def moe(name: str, kind: ge.Type, dtype: torch.dtype, **changes) -> Checkpoint:
+def moe(name: str, dtype: torch.dtype, **changes) -> Checkpoint:
     values = settings(
         num_experts=5, num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True, head_dim=16,
         tie_word_embeddings=False, decoder_sparse_step=1, mlp_only_layers=[],
     ) | changes  # fmt: skip
-    return Checkpoint(name, Qwen3MoeConfig(**values), Qwen3MoeForCausalLM, dtype, gguf=write_gguf(kind),
-                      config_edit=published_moe_keys)  # fmt: skip
+    return Checkpoint(name, Qwen3MoeConfig(**values), Qwen3MoeForCausalLM, dtype,
+                      config_edit=published_moe_keys, gguf=None if values["mlp_only_layers"] else write_gguf)  # fmt: skip
 
 
-CHECKPOINTS = [moe("qwen3_moe", ge.Type.BF16, torch.bfloat16)]
+def dense(name: str, dtype: torch.dtype, style="v4", **changes) -> Checkpoint:
+    config = Qwen3Config(**settings(**changes))
+    return Checkpoint(name, config, Qwen3ForCausalLM, dtype, config_style=style, gguf=write_gguf)
+
+
+CHECKPOINTS = [
+    dense("qwen3_tied", torch.bfloat16, hidden_size=48),
+    dense("qwen3_untied", torch.float32, "v5", hidden_size=48, tie_word_embeddings=False, head_dim=16),
+    moe("qwen3_moe", torch.bfloat16),
+    moe("qwen3_moe_mixed", torch.bfloat16, norm_topk_prob=False, mlp_only_layers=[1], num_hidden_layers=3, hidden_size=48,
+        num_experts=4, num_experts_per_tok=3, tie_word_embeddings=True),
+]
 
 if __name__ == "__main__":
     run(__doc__, CHECKPOINTS)
