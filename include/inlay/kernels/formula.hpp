@@ -25,7 +25,16 @@ struct constant : node {
   constexpr explicit constant(float v) : value(v) {}
 };
 
-enum class unary : unsigned char { negate, absolute, square_root, exponential, logarithm, error_function };
+enum class unary : unsigned char {
+  negate,
+  absolute,
+  square_root,
+  exponential,
+  logarithm,
+  logarithm_1p,
+  hyperbolic_tangent,
+  error_function
+};
 enum class binary : unsigned char { add, subtract, multiply, divide, maximum, minimum };
 
 template <unary Op, class A>
@@ -115,6 +124,15 @@ template <formula A>
 constexpr auto log(A x) {
   return unary_node<unary::logarithm, A>(x);
 }
+/// log(1 + x) of a number >= 0, exact for small ones too.
+template <formula A>
+constexpr auto log1p(A x) {
+  return unary_node<unary::logarithm_1p, A>(x);
+}
+template <formula A>
+constexpr auto tanh(A x) {
+  return unary_node<unary::hyperbolic_tangent, A>(x);
+}
 template <formula A>
 constexpr auto erf(A x) {
   return unary_node<unary::error_function, A>(x);
@@ -125,14 +143,10 @@ template <formula A>
 constexpr auto sigmoid(A x) {
   return 1.0f / (1.0f + exp(-x));
 }
-template <formula A>
-constexpr auto tanh(A x) {
-  return 1.0f - 2.0f / (exp(2.0f * x) + 1.0f);
-}
 /// log(1 + e^x), without overflow.
 template <formula A>
 constexpr auto softplus(A x) {
-  return max(x, 0.0f) + log(1.0f + exp(-abs(x)));
+  return max(x, 0.0f) + log1p(exp(-abs(x)));
 }
 template <formula A>
 constexpr auto relu(A x) {

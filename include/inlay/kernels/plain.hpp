@@ -41,6 +41,8 @@ float evaluate(const formula::unary_node<Op, A>& e, const float* x) {
   if constexpr (Op == formula::unary::square_root) return std::sqrt(v);
   if constexpr (Op == formula::unary::exponential) return std::exp(v);
   if constexpr (Op == formula::unary::logarithm) return std::log(v);
+  if constexpr (Op == formula::unary::logarithm_1p) return std::log1p(v);
+  if constexpr (Op == formula::unary::hyperbolic_tangent) return std::tanh(v);
   if constexpr (Op == formula::unary::error_function) return std::erf(v);
 }
 

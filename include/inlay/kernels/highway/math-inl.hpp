@@ -104,8 +104,8 @@ HWY_INLINE f32s erf(f32s x) {
   p = multiply_add(p, x2, splat(-2.6778910e-2f));
   p = multiply_add(p, x2, splat(1.1282141e-1f));
   p = multiply_add(p, x2, splat(-3.7612523e-1f));
-  p = multiply_add(p, x2, splat(1.1283792e-0f));
-  const f32s near = hn::Mul(p, x);
+  p = multiply_add(p, x2, splat(1.2837915e-1f));
+  const f32s near = multiply_add(p, x, x);
   const f32s a = hn::Min(splat(3.92f), magnitude);  // erf is 1 from there on
   f32s g = splat(1.9821961e-4f);
   g = multiply_add(g, a, splat(-3.0654899e-3f));

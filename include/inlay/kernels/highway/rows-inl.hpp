@@ -192,6 +192,8 @@ HWY_INLINE f32s evaluate(const formula::unary_node<Op, A>& e, const f32s* x) {
   if constexpr (Op == formula::unary::square_root) return hn::Sqrt(v);
   if constexpr (Op == formula::unary::exponential) return exp(v);
   if constexpr (Op == formula::unary::logarithm) return log(v);
+  if constexpr (Op == formula::unary::logarithm_1p) return log_1p(v);
+  if constexpr (Op == formula::unary::hyperbolic_tangent) return tanh(v);
   if constexpr (Op == formula::unary::error_function) return erf(v);
 }
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel policy for builds with one known CPU target, which the compiler's flags (-march=...) name: f32 kernels
+// with xsimd, weights of all types, no dispatch and little code. Quantized weights are decoded and multiplied as
+// floats.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+
+#include "inlay/config/macros.hpp"
+#include "inlay/kernels/policy.hpp"
+#include "inlay/kernels/xsimd/attention.hpp"
+#include "inlay/kernels/xsimd/vectors.hpp"
+#include "inlay/quant/codec.hpp"
+
+namespace inlay::kernels {
+
+namespace detail {
+
+template <class Arch>
+struct fixed_for {
+  using batch = floats<Arch>;
+  static constexpr std::string_view name = "xsimd";
+  static constexpr std::size_t vector_floats = batch::size;
+
+  static constexpr std::size_t panel_bytes(dtype, std::size_t) { return 0; }
+  static void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
+  static constexpr bool wants_quantized(dtype) { return false; }
+  static constexpr std::size_t quantized_row_bytes(std::size_t) { return 0; }
+  static void quantize_rows(const activations&, std::byte*) {}
+
+  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
+                     std::size_t end, bool add) {
+    INLAY_ASSERT(w.columns == x.columns && w.layout == layout::rows && end <= w.rows);
+    constexpr std::size_t chunk = 1024;  // a whole number of blocks of every type
+    const std::size_t bytes_per_row = row_bytes(w.type, w.columns);
+    for (std::size_t r = begin; r < end; ++r) {
+      for (std::size_t i = 0; i < x.count && !add; ++i) out[i * stride + r] = 0.0f;
+      for (std::size_t c = 0; c < w.columns; c += chunk) {
+        const std::size_t n = std::min(chunk, w.columns - c);
+        alignas(64) float weights[chunk];
+        dequantize_row(w.type, w.data + r * bytes_per_row + row_bytes(w.type, c), n, weights);
+        for (std::size_t i = 0; i < x.count; ++i) out[i * stride + r] += dot(weights, x.values + i * x.stride + c, n);
+      }
+    }
+  }
+
+  static float dot(const float* a, const float* b, std::size_t n) { return sum_of_products<Arch>(a, b, n); }
+
+  static void rms_norm(const float* x, const float* w, float* y, std::size_t n, float epsilon) {
+    const float scale = 1.0f / std::sqrt(dot(x, x, n) / static_cast<float>(n) + epsilon);
+    if (w != nullptr)
+      transform<Arch>(n, y, [=](batch v, batch weight) { return v * scale * weight; }, x, w);
+    else
+      transform<Arch>(n, y, [=](batch v) { return v * scale; }, x);
+  }
+
+  /// w and b may be null: no scale, no shift.
+  static void layer_norm(const float* x, const float* w, const float* b, float* y, std::size_t n, float epsilon) {
+    const batch total = fold<Arch>(batch(0.0f), 0.0f, n, [](batch sum, batch v) { return sum + v; }, x);
+    const float mean = xsimd::reduce_add(total) / static_cast<float>(n);
+    transform<Arch>(n, y, [=](batch v) { return v - mean; }, x);
+    const float scale = 1.0f / std::sqrt(dot(y, y, n) / static_cast<float>(n) + epsilon);
+    transform<Arch>(n, y, [=](batch v) { return v * scale; }, y);
+    if (w != nullptr) transform<Arch>(n, y, [](batch v, batch weight) { return v * weight; }, y, w);
+    if (b != nullptr) transform<Arch>(n, y, [](batch v, batch shift) { return v + shift; }, y, b);
+  }
+
+  static void softmax(float* x, std::size_t n) {
+    if (n == 0) return;
+    const batch top = fold<Arch>(batch(x[0]), x[0], n, [](batch a, batch b) { return xsimd::max(a, b); }, x);
+    const float highest = xsimd::reduce_max(top);
+    transform<Arch>(n, x, [=](batch v) { return xsimd::exp(v - highest); }, x);
+    const batch total = fold<Arch>(batch(0.0f), 0.0f, n, [](batch sum, batch v) { return sum + v; }, x);
+    const float scale = 1.0f / xsimd::reduce_add(total);
+    transform<Arch>(n, x, [=](batch v) { return v * scale; }, x);
+  }
+
+  static void rope_half(float* x, const float* cosines, const float* sines, std::size_t pairs, std::size_t distance) {
+    std::size_t i = 0;
+    for (; i + batch::size <= pairs; i += batch::size) {
+      const batch a = batch::load_unaligned(x + i);
+      const batch b = batch::load_unaligned(x + i + distance);
+      const batch c = batch::load_unaligned(cosines + i);
+      const batch s = batch::load_unaligned(sines + i);
+      xsimd::fms(a, c, b * s).store_unaligned(x + i);
+      xsimd::fma(a, s, b * c).store_unaligned(x + i + distance);
+    }
+    for (; i < pairs; ++i) rotate(x[i], x[i + distance], cosines[i], sines[i]);
+  }
+
+  static void rope_interleaved(float* x, const float* cosines, const float* sines, std::size_t pairs) {
+    for (std::size_t i = 0; i < pairs; ++i) rotate(x[2 * i], x[2 * i + 1], cosines[i], sines[i]);
+  }
+
+  template <formula::formula F, class... More>
+  static void map(F f, std::size_t n, float* out, const float* first, const More*... more) {
+    const auto body = [&](auto... v) {
+      const batch inputs[] = {v...};
+      return evaluate(f, inputs);
+    };
+    transform<Arch>(n, out, body, first, more...);
+  }
+
+  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { quantize_row(type, x, n, out); }
+
+  static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
+                        std::size_t begin, std::size_t end) {
+    fixed_attention<Arch>(shape, rows, kv_head, begin, end);
+  }
+
+ private:
+  static void rotate(float& a, float& b, float cosine, float sine) {
+    const float first = a;
+    a = first * cosine - b * sine;
+    b = first * sine + b * cosine;
+  }
+};
+
+}  // namespace detail
+
+/// The kernels of the architecture this translation unit is compiled for.
+using fixed = detail::fixed_for<xsimd::default_arch>;
+static_assert(kernel_policy<fixed>);
+
+}  // namespace inlay::kernels
