@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "tests/kernels/support.hpp"
+
+namespace inlay::test {
+namespace {
+
+using kernels::attention_rows;
+using kernels::attention_shape;
+using kernels::kv_span;
+using kernels::plain;
+
+/// Queries and the keys and values of `positions`, as floats and in the cache's type, cut into spans.
+struct problem {
+  attention_shape shape;
+  std::size_t first_query;
+  std::size_t queries;
+  std::size_t oldest;                  ///< first position in the cache
+  std::vector<std::size_t> span_ends;  ///< positions
+
+  std::size_t end() const { return span_ends.back(); }
+  std::size_t width() const { return shape.heads * shape.head_dim; }
+};
+
+struct data {
+  std::vector<float> queries;
+  std::vector<float> keys, values;  ///< [kv_head][position][head_dim], after rounding to the cache's type
+  std::vector<std::vector<std::byte>> stored;
+  std::vector<kv_span> spans;
+
+  explicit data(const problem& p, float size = 1.0f) {
+    const std::size_t dim = p.shape.head_dim;
+    const std::size_t count = p.end() - p.oldest;
+    queries = random_floats(p.queries * p.width(), 1, -size, size);
+    keys = random_floats(p.shape.kv_heads * count * dim, 2, -size, size);
+    values = random_floats(p.shape.kv_heads * count * dim, 3);
+    std::size_t begin = p.oldest;
+    for (const std::size_t end : p.span_ends) {
+      const std::size_t row = row_bytes(p.shape.cache, dim);
+      const std::size_t head_stride = (end - begin) * row + 3 * row;  // spans of a cache have room for more
+      kv_span span{nullptr, nullptr, head_stride, begin, end - begin};
+      for (auto* numbers : {&keys, &values}) {
+        std::vector<std::byte> bytes(p.shape.kv_heads * head_stride, std::byte{0xff});  // the room holds NaN
+        for (std::size_t h = 0; h < p.shape.kv_heads; ++h) {
+          float* from = numbers->data() + (h * count + begin - p.oldest) * dim;
+          std::byte* to = bytes.data() + h * head_stride;
+          plain::store(p.shape.cache, from, (end - begin) * dim, to);
+          dequantize_row(p.shape.cache, to, (end - begin) * dim, from);
+        }
+        stored.push_back(std::move(bytes));
+        (numbers == &keys ? span.keys : span.values) = stored.back().data();
+      }
+      spans.push_back(span);
+      begin = end;
+    }
+  }
+};
+
+template <class K>
+std::vector<float> attend(const problem& p, const data& d, std::size_t rows_a_call) {
+  std::vector<float> out(p.queries * p.width(), NAN);
+  const attention_rows rows{d.queries.data(), p.width(), out.data(), p.width(), p.queries, p.first_query, d.spans};
+  for (std::size_t h = 0; h < p.shape.kv_heads; ++h)
+    for (std::size_t i = 0; i < p.queries; i += rows_a_call)
+      K::attention(p.shape, rows, h, i, std::min(i + rows_a_call, p.queries));
+  return out;
+}
+
+/// For every output a bound on the rounding errors of one implementation. A score is a sum of head_dim products and a
+/// few operations; an error of it is a relative error of its weight. The weights and their weighted sum of values are
+/// sums over the visible positions, of which each block (at least 8 positions) may have been rescaled.
+std::vector<double> error_bounds(const problem& p, const data& d) {
+  const std::size_t dim = p.shape.head_dim;
+  const std::size_t count = p.end() - p.oldest;
+  const std::size_t group = p.shape.heads / p.shape.kv_heads;
+  std::vector<double> bounds(p.queries * p.width());
+  for (std::size_t i = 0; i < p.queries; ++i)
+    for (std::size_t h = 0; h < p.shape.heads; ++h) {
+      const float* q = d.queries.data() + i * p.width() + h * dim;
+      const std::size_t kv = h / group;
+      std::vector<double> scores;
+      std::vector<const float*> visible;
+      double score_error = 0.0;
+      for (std::size_t j = p.oldest; j < p.end(); ++j) {
+        const std::size_t position = p.first_query + i;
+        if (p.shape.causal && j > position) continue;
+        if (p.shape.window != 0 && j + p.shape.window <= position) continue;
+        const float* k = d.keys.data() + (kv * count + j - p.oldest) * dim;
+        double score = 0.0;
+        double magnitude = 0.0;
+        for (std::size_t c = 0; c < dim; ++c) {
+          score += static_cast<double>(q[c]) * k[c];
+          magnitude += std::fabs(static_cast<double>(q[c]) * k[c]);
+        }
+        score *= p.shape.scale;
+        magnitude *= p.shape.scale;
+        if (p.shape.soft_cap != 0.0f) score = p.shape.soft_cap * std::tanh(score / p.shape.soft_cap);
+        scores.push_back(score);
+        visible.push_back(d.values.data() + (kv * count + j - p.oldest) * dim);
+        score_error =
+            std::max(score_error, rounding * ((static_cast<double>(dim) + 8) * magnitude + 8 * std::fabs(score)));
+      }
+      const double highest = *std::max_element(scores.begin(), scores.end());
+      double total = 0.0;
+      for (double& s : scores) total += s = std::exp(s - highest);
+      const double relative = 2 * score_error + rounding * (static_cast<double>(scores.size()) +
+                                                            4 * static_cast<double>(scores.size()) / 8 + 16);
+      for (std::size_t c = 0; c < dim; ++c) {
+        double magnitude = 0.0;
+        for (std::size_t j = 0; j < scores.size(); ++j) magnitude += scores[j] / total * std::fabs(visible[j][c]);
+        bounds[i * p.width() + h * dim + c] = 2 * relative * magnitude;  // 2: the weights and their sum
+      }
+    }
+  return bounds;
+}
+
+template <class K>
+void check(const problem& p, float size = 1.0f) {
+  CAPTURE(p.shape.heads);
+  CAPTURE(p.shape.kv_heads);
+  CAPTURE(p.shape.head_dim);
+  CAPTURE(std::string(name(p.shape.cache)));
+  CAPTURE(p.first_query);
+  CAPTURE(p.queries);
+  const data d(p, size);
+  const auto expected = attend<plain>(p, d, p.queries);
+  const auto bounds = error_bounds(p, d);
+  const auto got = attend<K>(p, d, p.queries);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) wrong += !within(got[i], expected[i], 2 * bounds[i]);  // both err
+  CHECK(wrong == 0);
+  for (const std::size_t rows : {std::size_t{1}, std::size_t{3}, std::size_t{8}})
+    if (rows < p.queries) CHECK(attend<K>(p, d, rows) == got);
+}
+
+constexpr dtype caches[] = {dtype::f32, dtype::f16, dtype::bf16};
+
+attention_shape shape_of(std::size_t heads, std::size_t kv_heads, std::size_t dim, dtype cache) {
+  return {heads, kv_heads, dim, 1.0f / std::sqrt(static_cast<float>(dim)), 0.0f, 0, true, cache};
+}
+
+TEST_CASE("one query, as in decoding") {
+  for_each_policy([]<class K>(K) {
+    for (const dtype cache : caches)
+      for (const std::size_t dim : {64, 80, 128})
+        for (const std::size_t group : {1, 2, 3, 4, 7, 8}) {
+          const auto shape = shape_of(2 * group, 2, dim, cache);
+          for (const std::size_t position : {0, 1, 62, 63, 64, 130}) check<K>({shape, position, 1, 0, {position + 1}});
+        }
+  });
+}
+
+TEST_CASE("many queries, as in reading a prompt") {
+  for_each_policy([]<class K>(K) {
+    for (const dtype cache : caches)
+      for (const std::size_t dim : {64, 96})
+        for (const std::size_t group : {1, 3, 4}) {
+          const auto shape = shape_of(2 * group, 2, dim, cache);
+          check<K>({shape, 0, 70, 0, {70}});
+          check<K>({shape, 37, 5, 0, {42}});
+        }
+  });
+}
+
+TEST_CASE("every head_dim") {
+  for_each_policy([]<class K>(K) {
+    for (std::size_t dim = 1; dim <= 3 * K::vector_floats + 1; ++dim)
+      for (const std::size_t queries : {1, 9})
+        check<K>({shape_of(2, 1, dim, dtype::f16), 30, queries, 0, {30 + queries}});
+    for (const std::size_t dim : {65, 72, 112, 192, 256, 500, 512})
+      for (const std::size_t queries : {1, 9})
+        for (const dtype cache : caches) check<K>({shape_of(2, 2, dim, cache), 70, queries, 0, {70 + queries}});
+  });
+}
+
+TEST_CASE("windows, caps, without causality") {
+  for_each_policy([]<class K>(K) {
+    for (const std::size_t queries : {1, 2, 33})
+      for (const dtype cache : {dtype::f32, dtype::bf16}) {
+        auto shape = shape_of(4, 2, 64, cache);
+        for (const std::size_t window : {1, 2, 15, 64, 100, 1000}) {
+          shape.window = window;
+          check<K>({shape, 150, queries, 0, {150 + queries}});
+        }
+        shape.causal = false;
+        shape.window = 40;
+        check<K>({shape, 50, queries, 0, {130}});
+        shape.window = 0;
+        check<K>({shape, 0, queries, 0, {130}});
+        shape.soft_cap = 2.0f;
+        check<K>({shape, 0, queries, 0, {130}}, 3.0f);
+        shape.causal = true;
+        check<K>({shape, 97, queries, 0, {97 + queries}}, 3.0f);
+      }
+  });
+}
+
+TEST_CASE("a cache in pieces") {
+  for_each_policy([]<class K>(K) {
+    for (const std::size_t queries : {1, 20})
+      for (const dtype cache : caches) {
+        auto shape = shape_of(6, 2, 64, cache);
+        const std::size_t end = 500 + queries;
+        check<K>({shape, 500, queries, 0, {10, 64, 65, 300, end}});
+        shape.window = 100;  // a ring that has forgotten all but the window
+        check<K>({shape, 500, queries, 401, {448, 500, end}});
+        check<K>({shape, 500, queries, 401, {401, 500, end}});  // an empty piece
+      }
+  });
+}
+
+TEST_CASE("scores far apart and equal scores") {
+  for_each_policy([]<class K>(K) {
+    for (const std::size_t queries : {1, 12}) {
+      auto shape = shape_of(4, 2, 64, dtype::f32);
+      check<K>({shape, 200, queries, 0, {200 + queries}}, 30.0f);
+      check<K>({shape, 200, queries, 0, {200 + queries}}, 0.0f);
+    }
+  });
+}
+
+TEST_CASE("the output may take the place of the queries") {
+  for_each_policy([]<class K>(K) {
+    for (const std::size_t queries : {1, 40}) {
+      const problem p{shape_of(6, 2, 64, dtype::f16), 10, queries, 0, {10 + queries}};
+      data d(p);
+      const auto expected = attend<K>(p, d, p.queries);
+      auto in_place = d.queries;
+      const attention_rows rows{in_place.data(), p.width(), in_place.data(), p.width(), queries, 10, d.spans};
+      for (std::size_t h = 0; h < 2; ++h) K::attention(p.shape, rows, h, 0, queries);
+      CHECK(in_place == expected);
+    }
+  });
+}
+
+TEST_CASE("nothing is read past the cache") {
+  for_each_policy([]<class K>(K) {
+    for (const dtype cache : caches)
+      for (const std::size_t dim : {64, 72})
+        for (const std::size_t queries : {1, 10}) {
+          const problem p{shape_of(2, 1, dim, cache), 20, queries, 0, {20 + queries}};
+          data d(p);
+          const auto expected = attend<K>(p, d, p.queries);
+          const std::size_t bytes = p.end() * row_bytes(cache, dim);
+          guarded<std::byte> keys(bytes);
+          guarded<std::byte> values(bytes);
+          std::memcpy(keys.data(), d.spans[0].keys, bytes);
+          std::memcpy(values.data(), d.spans[0].values, bytes);
+          guarded<float> in(d.queries.size(), 0, d.queries);
+          guarded<float> out(d.queries.size());
+          const kv_span span{keys.data(), values.data(), bytes, 0, p.end()};
+          K::attention(p.shape, {in.data(), p.width(), out.data(), p.width(), queries, 20, {&span, 1}}, 0, 0, queries);
+          CHECK(out.values() == expected);
+        }
+  });
+}
+
+}  // namespace
+}  // namespace inlay::test
