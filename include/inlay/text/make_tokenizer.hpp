@@ -2,6 +2,7 @@
 // A vocabulary as GGUF carries it -> the tokenizer for it.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/text/build.hpp"
 #include "inlay/text/byte_level_bpe.hpp"
+#include "inlay/text/sentencepiece_bpe.hpp"
 #include "inlay/text/vocabulary.hpp"
 
 namespace inlay {
@@ -70,13 +72,12 @@ inline result<special_ids> specials_of(const vocabulary& v, const special_ids& d
 }
 
 /// The tokens that are cut out of the text. Those of kind unknown are names too, as control tokens are.
-inline result<added_token_matcher> added_of(const vocabulary& v, const token_table& tokens) {
+inline result<added_token_matcher> added_of(const vocabulary& v) {
   std::vector<added_token_matcher::entry> entries;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const auto id = static_cast<token_id>(i);
-    const token_kind k = tokens.kind(id);
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    const token_kind k = kind_of(v, i);
     if (k == token_kind::control || k == token_kind::unknown || k == token_kind::user_defined)
-      entries.push_back({tokens[id], {.id = id, .control = k != token_kind::user_defined}});
+      entries.push_back({v.tokens[i], {.id = static_cast<token_id>(i), .control = k != token_kind::user_defined}});
   }
   return added_token_matcher::make(std::move(entries), v.source);
 }
@@ -114,7 +115,7 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   if (!merges) return unexpected(merges.error());
   auto specials = specials_of(v, {});
   if (!specials) return unexpected(specials.error());
-  auto added = added_of(v, parts.tokens);
+  auto added = added_of(v);
   if (!added) return unexpected(added.error());
   parts.specials = *specials;
   parts.added = std::move(*added);
@@ -126,6 +127,51 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   return std::make_unique<byte_level_bpe>(std::move(parts), std::move(*merges), how);
 }
 
+inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabulary& v) {
+  tokenizer_parts parts;
+  std::size_t bytes = 0;
+  for (const std::string_view t : v.tokens) bytes += t.size();
+  parts.tokens.reserve(v.tokens.size(), bytes);
+  std::array<token_id, 256> byte_tokens;
+  byte_tokens.fill(no_token);
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    const token_kind kind = kind_of(v, i);
+    std::string text(v.tokens[i]);
+    if (kind == token_kind::byte) {
+      const int byte = byte_of_token(text);
+      if (byte < 0)
+        return fail(errc::format, concat(v.source, ": token ", i, " is of type byte, but reads ", shown(text),
+                                         ", not like \"<0x0A>\""));
+      byte_tokens[static_cast<std::size_t>(byte)] = static_cast<token_id>(i);
+      text.assign(1, static_cast<char>(static_cast<unsigned char>(byte)));
+    } else if (kind != token_kind::control && kind != token_kind::unknown) {
+      text = spaces_for_marks(text);
+      if (text.size() > sentencepiece_bpe::longest_scored)
+        return fail(errc::unsupported, concat(v.source, ": token ", i, " has ", text.size(), " bytes, at most ",
+                                              sentencepiece_bpe::longest_scored, " are supported"));
+    }
+    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
+  }
+  // A literal space never comes from text, which has the mark in its place.
+  const auto from_text = [&v](token_id id) {
+    return v.tokens[static_cast<std::size_t>(id)].find(' ') == std::string_view::npos;
+  };
+  if (auto ok = parts.tokens.index(v.source, from_text); !ok) return unexpected(ok.error());
+  auto specials = specials_of(v, {.bos = 1, .eos = 2, .unknown = 0});
+  if (!specials) return unexpected(specials.error());
+  auto added = added_of(v);
+  if (!added) return unexpected(added.error());
+  parts.specials = *specials;
+  parts.added = std::move(*added);
+  if (v.add_bos.value_or(true) && parts.specials.bos) parts.prefix.push_back(*parts.specials.bos);
+  if (v.add_eos.value_or(false) && parts.specials.eos) parts.suffix.push_back(*parts.specials.eos);
+  const bool space = v.add_space_prefix.value_or(true);
+  parts.strips_first_space = space;
+  const sentencepiece_bpe::options how{.space = space ? sentencepiece_bpe::space_before::always
+                                                      : sentencepiece_bpe::space_before::never};
+  return std::make_unique<sentencepiece_bpe>(std::move(parts), v.scores, byte_tokens, how);
+}
+
 }  // namespace detail
 
 /// The tokenizer of a vocabulary. Errors name the source and what is wrong with it; nothing in a vocabulary makes this
@@ -133,6 +179,7 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
 inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v) {
   if (auto ok = detail::check(v); !ok) return unexpected(ok.error());
   if (v.model == "gpt2") return detail::make_byte_level_bpe(v);
+  if (v.model == "llama") return detail::make_sentencepiece_bpe(v);
   return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known"));
 }
 

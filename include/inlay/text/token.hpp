@@ -22,15 +22,15 @@ enum class token_kind : unsigned char {
 
 /// Tokens with a role; what a vocabulary does not have is empty.
 struct special_ids {
-  std::optional<token_id> bos;      ///< begin of sequence
-  std::optional<token_id> eos;      ///< end of sequence
-  std::optional<token_id> eot;      ///< end of turn
-  std::optional<token_id> eom;      ///< end of message, the turn goes on (tool calls)
-  std::optional<token_id> unknown;  ///< text without a token
-  std::optional<token_id> padding;
-  std::optional<token_id> separator;  ///< between and after texts (encoders)
-  std::optional<token_id> classify;   ///< before the text (encoders)
-  std::optional<token_id> mask;
+  std::optional<token_id> bos{};      ///< begin of sequence
+  std::optional<token_id> eos{};      ///< end of sequence
+  std::optional<token_id> eot{};      ///< end of turn
+  std::optional<token_id> eom{};      ///< end of message, the turn goes on (tool calls)
+  std::optional<token_id> unknown{};  ///< text without a token
+  std::optional<token_id> padding{};
+  std::optional<token_id> separator{};  ///< between and after texts (encoders)
+  std::optional<token_id> classify{};   ///< before the text (encoders)
+  std::optional<token_id> mask{};
 };
 
 }  // namespace inlay
