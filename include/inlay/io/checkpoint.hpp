@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
-#include "inlay/io/gguf.hpp"
+#include "inlay/io/gguf_file.hpp"
 #include "inlay/io/mapped_file.hpp"
 #include "inlay/io/sorted_index.hpp"
 #include "inlay/io/tensor_view.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parsing of GGUF: included by gguf.hpp. Nothing in the file is believed before it has been compared with the file's
+// Parsing of GGUF: use gguf.hpp. Nothing in the file is believed before it has been compared with the file's
 // size.
 #pragma once
 
@@ -15,7 +15,10 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
-#include "inlay/io/gguf.hpp"
+#include "inlay/io/gguf_file.hpp"
+#include "inlay/io/gguf_value.hpp"
+#include "inlay/io/sorted_index.hpp"
+#include "inlay/io/untrusted.hpp"
 
 namespace inlay {
 
@@ -297,19 +300,6 @@ class gguf_parser {
 
 inline result<gguf_file> gguf_file::parse(std::span<const std::byte> bytes, std::string_view path) {
   return gguf_parser(bytes, path).parse();
-}
-
-inline result<tensor_view> gguf_file::view(const gguf_tensor& tensor) const {
-  const ggml_type* stored = find_ggml_type(tensor.type);
-  const std::optional<dtype> type = stored == nullptr ? std::nullopt : to_dtype(*stored);
-  if (!type) {
-    const std::string known = stored == nullptr ? std::string() : concat(" (", stored->name, ")");
-    return fail(errc::unsupported, concat(path_, ": tensor ", detail::in_quotes(tensor.name), " is of ggml type ",
-                                          tensor.type, known, ", which is not supported."));
-  }
-  tensor_view view{.name = tensor.name, .file = path_, .type = *type, .rank = tensor.rank, .data = tensor.data};
-  for (unsigned i = 0; i < tensor.rank; ++i) view.shape[i] = tensor.dims[tensor.rank - 1 - i];
-  return view;
 }
 
 }  // namespace inlay

@@ -18,7 +18,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/io/atomic_file.hpp"
 #include "inlay/io/ggml_type.hpp"
-#include "inlay/io/gguf.hpp"
+#include "inlay/io/gguf_file.hpp"
 #include "inlay/io/gguf_value.hpp"
 #include "inlay/io/tensor_stream.hpp"
 #include "inlay/io/untrusted.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parsing of safetensors: included by safetensors.hpp.
+// Parsing of safetensors, a JSON header that lists the tensors, then their bytes: use safetensors.hpp.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,9 @@
 
 #include "inlay/core/error.hpp"
 #include "inlay/io/json_events.hpp"
-#include "inlay/io/safetensors.hpp"
+#include "inlay/io/safetensors_file.hpp"
+#include "inlay/io/sorted_index.hpp"
+#include "inlay/io/untrusted.hpp"
 
 namespace inlay {
 
@@ -245,28 +247,6 @@ class safetensors_parser {
 
 inline result<safetensors_file> safetensors_file::parse(std::span<const std::byte> bytes, std::string_view path) {
   return safetensors_parser(bytes, path).parse();
-}
-
-inline result<tensor_view> safetensors_file::view(const safetensors_tensor& tensor) const {
-  std::optional<dtype> type;
-  for (const dtype candidate : {dtype::f32, dtype::f16, dtype::bf16}) {
-    if (tensor.type == name(candidate)) type = candidate;
-  }
-  const auto unsupported = [&](const auto&... parts) {
-    return fail(errc::unsupported, concat(path_, ": tensor ", detail::in_quotes(tensor.name), parts...));
-  };
-  if (!type) return unsupported(" is of type ", detail::in_quotes(tensor.type), "; F32, F16 and BF16 are read.");
-  if (tensor.rank > max_tensor_rank) {
-    return unsupported(" has ", tensor.rank, " dimensions; at most ", max_tensor_rank, " are read.");
-  }
-  tensor_view view;
-  view.name = tensor.name;
-  view.file = path_;
-  view.type = *type;
-  view.rank = tensor.rank;
-  view.data = tensor.data;
-  std::copy_n(tensor.shape.begin(), tensor.rank, view.shape.begin());
-  return view;
 }
 
 }  // namespace inlay
