@@ -43,6 +43,7 @@ class Checkpoint:
     model_class: type
     dtype: torch.dtype = torch.float32  # of the saved weights
     prompt_length: int = 32
+    extra_prompts: dict[str, int] = dataclasses.field(default_factory=dict)  # NAME: length, for expected.NAME.safetensors
     greedy_length: int = 20
     config_style: str = "v4"  # "v4": rope_theta and rope_scaling; "v5": rope_parameters
     config_edit: Callable[[dict], None] | None = None  # last changes to config.json
@@ -54,7 +55,7 @@ class Checkpoint:
     min_margin: float = 0.02
     min_distinct: int = 10  # different tokens in the greedy continuation
     embedding_std: float | None = None  # None: 2 / sqrt(hidden)
-    expectations: Callable[["Checkpoint", Any], dict[str, torch.Tensor]] | None = None  # None: logits and greedy
+    expectations: Callable[[Any, "Checkpoint", int], dict[str, dict[str, torch.Tensor]]] | None = None  # None: causal_files
 
 
 def default_values(name: str, initial: torch.Tensor, g: torch.Generator, embedding_std: float) -> torch.Tensor:
@@ -141,9 +142,9 @@ def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
     return out
 
 
-def prompt(checkpoint: Checkpoint, vocab: int, seed: int) -> torch.Tensor:
+def prompt(length: int, vocab: int, seed: int) -> torch.Tensor:
     g = torch.Generator().manual_seed(1000 + seed)
-    return torch.randint(3, vocab, (checkpoint.prompt_length,), generator=g)
+    return torch.randint(3, vocab, (length,), generator=g)
 
 
 @torch.no_grad()
@@ -176,10 +177,33 @@ def reload(folder: Path, model_class: type):
     return model.eval()
 
 
-def make(checkpoint: Checkpoint, out: Path, first_seed: int = 0) -> None:
-    """Writes the folder; takes the first seed whose greedy continuation is neither monotonous nor a near tie."""
+def check_same(built: dict, read: dict, path: str = "config") -> None:
+    """What transformers reads back from config.json is the configuration the model was built with."""
+    for key in built.keys() & read.keys() - {"_name_or_path", "architectures", "dtype", "transformers_version"}:
+        if isinstance(built[key], dict) and isinstance(read[key], dict):
+            check_same(built[key], read[key], f"{path}.{key}")
+        elif built[key] != read[key]:
+            raise RuntimeError(f"{path}.{key}: built with {built[key]!r}, read back as {read[key]!r}")
+
+
+def causal_files(model, checkpoint: Checkpoint, seed: int) -> dict[str, dict[str, torch.Tensor]]:
+    """Contents of expected.safetensors and its like, by file name; empty if a continuation is no good test."""
+    vocab = model.config.get_text_config().vocab_size
+    files = {}
+    for i, (name, length) in enumerate({"": checkpoint.prompt_length, **checkpoint.extra_prompts}.items()):
+        expected = causal_expectations(model, prompt(length, vocab, 2000 * i + seed), checkpoint.greedy_length)
+        if expected["greedy_margin"].min() < checkpoint.min_margin:
+            return {}
+        if len(expected["greedy_ids"].unique()) < checkpoint.min_distinct:
+            return {}
+        files[f"expected.{name}.safetensors" if name else "expected.safetensors"] = expected
+    return files
+
+
+def make(checkpoint: Checkpoint, out: Path) -> None:
+    """Writes the folder; takes the first seed whose greedy continuations are neither monotonous nor near ties."""
     folder = out / checkpoint.name
-    for seed in range(first_seed, first_seed + 200):
+    for seed in range(200):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         torch.manual_seed(seed)
@@ -187,20 +211,17 @@ def make(checkpoint: Checkpoint, out: Path, first_seed: int = 0) -> None:
         randomise(model, checkpoint, seed)
         save_weights(model, checkpoint, folder)
         (folder / "config.json").write_text(json.dumps(config_json(model, checkpoint), indent=2, sort_keys=True) + "\n")
+        built = model.config.to_dict()
         model = reload(folder, checkpoint.model_class)
-        if checkpoint.expectations:
-            expected = checkpoint.expectations(checkpoint, model)
-            break
-        vocab = model.config.get_text_config().vocab_size
-        expected = causal_expectations(model, prompt(checkpoint, vocab, seed), checkpoint.greedy_length)
-        margin, distinct = expected["greedy_margin"].min(), len(expected["greedy_ids"].unique())
-        if margin >= checkpoint.min_margin and distinct >= checkpoint.min_distinct:
+        check_same(built, model.config.to_dict())
+        files = (checkpoint.expectations or causal_files)(model, checkpoint, seed)
+        if files:
             break
     else:
         raise RuntimeError(f"{checkpoint.name}: no seed gives a varied continuation with clear margins")
     versions = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}"
-    notes = {"made_with": f"{versions}, seed {seed}"}
-    save_file(expected, folder / "expected.safetensors", notes)
+    for name, expected in files.items():
+        save_file(expected, folder / name, {"made_with": f"{versions}, seed {seed}"})
     if checkpoint.tokenizer:
         tiny_tokenizer.write_tokenizer_json(folder, model.config.get_text_config().vocab_size)
     if checkpoint.gguf:
@@ -208,9 +229,11 @@ def make(checkpoint: Checkpoint, out: Path, first_seed: int = 0) -> None:
     for file in folder.iterdir():
         file.chmod(0o644)
     size = sum(f.stat().st_size for f in folder.iterdir())
-    spread = float(expected["logits"].std()) if "logits" in expected else float("nan")
-    margin = float(expected["greedy_margin"].min()) if "greedy_margin" in expected else float("nan")
-    print(f"{checkpoint.name:28s} seed {seed:3d}  {size / 1024:7.0f} KiB  logits std {spread:.2f}  margin {margin:.3f}", flush=True)
+    line = f"{checkpoint.name:28s} seed {seed:3d}  {size / 1024:6.0f} KiB"
+    for expected in files.values():
+        if "greedy_margin" in expected:
+            line += f"  logits std {expected['logits'].std():.2f}, smallest margin {expected['greedy_margin'].min():.3f}"
+    print(line, flush=True)
 
 
 def run(description: str, checkpoints: list[Checkpoint], options: Callable[[argparse.ArgumentParser], None] | None = None):

@@ -74,7 +74,7 @@ def write(path: Path, architecture: str, fields: dict, tensors: dict[str, torch.
     """
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_type("model")
-    writer.add_name(path.parent.name)
+    writer.add_name("tiny random model")  # llama.cpp treats vocabularies by some words in the name
     for key, value in fields.items():
         add_field(writer, key if key.startswith("general.") else f"{architecture}.{key}", value)
     writer.add_file_type(FILE_TYPES[kind])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny Llama and Mistral checkpoints, and the GGUF files made from them.
+"""Tiny Llama checkpoints, and the GGUF files made from them.
 
   python3 tests/reference/make_llama.py OUT_DIR [NAME ...] [--llama-quantize PATH]
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 import gguf_export as ge
 from common import Checkpoint, causal_expectations, reload, run
@@ -161,18 +161,6 @@ CHECKPOINTS = [
     llama("llama_bias", attention_bias=True, mlp_bias=True, tie_word_embeddings=False, dtype=torch.bfloat16),
     llama("llama_wide", hidden_size=256, intermediate_size=512, num_hidden_layers=1, num_attention_heads=4,
           num_key_value_heads=1, head_dim=64, dtype=torch.bfloat16, gguf=write_every_block_format),
-    Checkpoint(
-        "mistral_window",
-        MistralConfig(
-            vocab_size=272, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, head_dim=16, sliding_window=9, max_position_embeddings=512, rms_norm_eps=1e-5,
-            tie_word_embeddings=False, rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
-        ),
-        MistralForCausalLM,
-        torch.float16,
-        prompt_length=40,
-        gguf=write_gguf,
-    ),
 ]  # fmt: skip
 
 

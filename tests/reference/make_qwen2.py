@@ -38,7 +38,7 @@ def write_gguf(checkpoint: Checkpoint, state: dict[str, torch.Tensor], folder: P
 
 def inert_window(config: dict) -> None:
     """Published configs name a sliding window and switch it off; here it is one that would matter."""
-    config |= {"sliding_window": 4, "max_window_layers": 1, "use_sliding_window": False}
+    config |= {"sliding_window": 4, "use_sliding_window": False}
     config.pop("layer_types")
 
 
@@ -46,18 +46,19 @@ def qwen2(name: str, dtype: torch.dtype, **changes) -> Checkpoint:
     settings = dict(
         vocab_size=272, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=6,
         num_key_value_heads=2, max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=True,
-        bos_token_id=1, eos_token_id=2, rope_parameters={"rope_type": "default", "rope_theta": 1000000.0},
+        bos_token_id=1, eos_token_id=2, max_window_layers=1,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000000.0},
     )  # fmt: skip
     config = Qwen2Config(**(settings | changes))
     return Checkpoint(name, config, Qwen2ForCausalLM, dtype, config_edit=inert_window, gguf=write_gguf)
 
 
-YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 16}
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 128}
 
 CHECKPOINTS = [
     qwen2("qwen2_tied", torch.bfloat16),
-    qwen2("qwen2_yarn", torch.float32, tie_word_embeddings=False, num_attention_heads=3, num_key_value_heads=1,
-          max_position_embeddings=64, rope_parameters=YARN),
+    qwen2("qwen2_yarn", torch.bfloat16, tie_word_embeddings=False, num_attention_heads=3, num_key_value_heads=1,
+          max_position_embeddings=512, rope_parameters=YARN),
 ]  # fmt: skip
 
 if __name__ == "__main__":

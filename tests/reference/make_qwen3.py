@@ -89,7 +89,7 @@ def dense(name: str, dtype: torch.dtype, style="v4", **changes) -> Checkpoint:
 
 CHECKPOINTS = [
     dense("qwen3_tied", torch.bfloat16, hidden_size=48),
-    dense("qwen3_untied", torch.float32, "v5", hidden_size=48, tie_word_embeddings=False, head_dim=16),
+    dense("qwen3_untied", torch.bfloat16, "v5", hidden_size=48, tie_word_embeddings=False, head_dim=16),
     moe("qwen3_moe", torch.bfloat16),
     moe("qwen3_moe_mixed", torch.bfloat16, norm_topk_prob=False, mlp_only_layers=[1], num_hidden_layers=3, hidden_size=48,
         num_experts=4, num_experts_per_tok=3, tie_word_embeddings=True),
