@@ -113,7 +113,8 @@ inline double difference(const std::vector<float>& got, const std::vector<float>
   return most / scale;
 }
 
-inline std::vector<std::int32_t> greedy(runner& r, const std::vector<float>& logits, std::size_t vocab, std::size_t count) {
+inline std::vector<std::int32_t> greedy(runner& r, const std::vector<float>& logits, std::size_t vocab,
+                                        std::size_t count) {
   std::vector<std::int32_t> out;
   std::vector<float> last(logits.end() - static_cast<std::ptrdiff_t>(vocab), logits.end());
   while (out.size() < count) {
@@ -124,8 +125,8 @@ inline std::vector<std::int32_t> greedy(runner& r, const std::vector<float>& log
 }
 
 /// Both sides sum at most `terms` products in f32 a number, some twenty roundings deep in `layers` layers; each
-/// rounding is 2^-24 of a partial sum that is of the order of the result. 1e-4 of the largest logit is ten times what is
-/// seen and a hundredth of what a wrong epsilon or a missing bias causes.
+/// rounding is 2^-24 of a partial sum that is of the order of the result. 1e-4 of the largest logit is ten times what
+/// is seen and a hundredth of what a wrong epsilon or a missing bias causes.
 inline constexpr double f32_tolerance = 1e-4;
 
 template <class Model, class K>

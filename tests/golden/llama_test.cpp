@@ -12,18 +12,57 @@ namespace {
 using inlay::models::llama;
 using inlay::models::qwen3;
 
-struct tied : llama<{.vocab = 272, .width = 64, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 96,
-                     .rope = {.theta = 100'000.0f}, .tied = true}> {};
-struct rope_scaled : llama<{.vocab = 261, .width = 64, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 32, .inner = 96,
+struct tied : llama<{.vocab = 272,
+                     .width = 64,
+                     .layers = 2,
+                     .heads = 4,
+                     .kv_heads = 2,
+                     .head_dim = 16,
+                     .inner = 96,
+                     .rope = {.theta = 100'000.0f},
+                     .tied = true}> {};
+struct rope_scaled : llama<{.vocab = 261,
+                            .width = 64,
+                            .layers = 2,
+                            .heads = 2,
+                            .kv_heads = 1,
+                            .head_dim = 32,
+                            .inner = 96,
                             .rope = {.theta = 500'000.0f, .llama3 = {.factor = 32.0f, .original_context = 64.0f}}}> {};
-struct multi_head : llama<{.vocab = 272, .width = 64, .layers = 2, .heads = 4, .kv_heads = 4, .head_dim = 16, .inner = 104,
+struct multi_head : llama<{.vocab = 272,
+                           .width = 64,
+                           .layers = 2,
+                           .heads = 4,
+                           .kv_heads = 4,
+                           .head_dim = 16,
+                           .inner = 104,
                            .tied = true}> {};
-struct biased : llama<{.vocab = 272, .width = 64, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 96,
-                       .attention_bias = true, .mlp_bias = true}> {};
-struct window : llama<{.vocab = 272, .width = 64, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 96,
+struct biased : llama<{.vocab = 272,
+                       .width = 64,
+                       .layers = 2,
+                       .heads = 4,
+                       .kv_heads = 2,
+                       .head_dim = 16,
+                       .inner = 96,
+                       .attention_bias = true,
+                       .mlp_bias = true}> {};
+struct window : llama<{.vocab = 272,
+                       .width = 64,
+                       .layers = 2,
+                       .heads = 4,
+                       .kv_heads = 2,
+                       .head_dim = 16,
+                       .inner = 96,
                        .window = 9}> {};
-struct experts : qwen3<{.vocab = 272, .width = 64, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 32,
-                        .experts = 5, .top_k = 2}> {};
+struct experts : qwen3<{.vocab = 272,
+                        .width = 64,
+                        .layers = 2,
+                        .heads = 4,
+                        .kv_heads = 2,
+                        .head_dim = 16,
+                        .inner = 32,
+                        .experts = 5,
+                        .top_k = 2}> {};
 
 template <class Model, class K>
 void check_both(std::string_view name) {

@@ -18,6 +18,7 @@
 #include "inlay/generate/load_weights.hpp"
 #include "inlay/io/open_checkpoint.hpp"
 #include "inlay/kernels/default.hpp"
+#include "inlay/models/rotaries.hpp"
 
 namespace inlay {
 

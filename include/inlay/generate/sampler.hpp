@@ -24,7 +24,7 @@ struct sampling {
   float repeat_penalty = 1.0f;     ///< positive logits of recent tokens are divided by this, negative ones multiplied
   std::size_t repeat_window = 64;  ///< how many tokens are recent
   std::uint64_t seed = 0;          ///< the same seed gives the same tokens on any number of threads
-  std::vector<std::pair<token_id, float>> logit_bias;  ///< added to these tokens' logits
+  std::vector<std::pair<token_id, float>> logit_bias = {};  ///< added to these tokens' logits
 };
 
 class sampler {
