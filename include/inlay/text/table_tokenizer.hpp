@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "inlay/text/added_tokens.hpp"
+#include "inlay/text/strip.hpp"
 #include "inlay/text/token_table.hpp"
 #include "inlay/text/tokenizer.hpp"
 #include "inlay/text/unicode.hpp"
@@ -84,11 +85,6 @@ class table_tokenizer : public tokenizer {
   }
   static bool in_word(char32_t c) noexcept { return c == '_' || unicode::is(word_set, c); }
 
-  static std::size_t last_character(std::string_view text) noexcept {
-    std::size_t i = text.size() - 1;
-    while (i != 0 && text.size() - i < 4 && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) --i;
-    return i;
-  }
   static std::size_t white_space_before(std::string_view text, std::size_t low, std::size_t end) noexcept {
     while (low < end) {
       const std::size_t begin = low + last_character(text.substr(low, end - low));

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// How families write a conversation. A format is a small value type:
+//
+//   render(conversation, from, open_reply, out)
+//     appends the messages from index `from` on. With from > 0 everything before is in the model's cache already, the
+//     last of it being the assistant's reply as the model wrote it, so what ends that reply comes first. open_reply
+//     adds the words after which the model speaks.
+//   stop_names()
+//     control tokens that end a reply, beside the end of sequence.
+//
+// Each gives the text of the template that is published with the models, whatever the conversation's order of roles.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/strip.hpp"
+
+namespace inlay {
+
+template <class Format>
+concept chat_format = requires(const Format& f, std::span<const message> conversation, chat_prompt& out) {
+  f.render(conversation, std::size_t{}, bool{}, out);
+  { f.stop_names() } -> std::convertible_to<std::span<const std::string_view>>;
+};
+
+namespace detail {
+
+inline bool follows_reply(std::span<const message> conversation, std::size_t from) noexcept {
+  return from != 0 && from <= conversation.size() && conversation[from - 1].role == chat_role::assistant;
+}
+
+}  // namespace detail
+
+/// ChatML: SmolLM2, Qwen2.5 (without tools), and many fine-tunes. Stops at <|im_end|>.
+struct chatml {
+  std::string default_system = {};  ///< put first when the conversation has no system message; empty: nothing
+
+  void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
+    if (detail::follows_reply(conversation, from)) close(out);
+    if (from == 0 && !default_system.empty() && !conversation.empty() && conversation[0].role != chat_role::system)
+      turn("system", default_system, out);
+    for (std::size_t i = from; i < conversation.size(); ++i)
+      turn(name(conversation[i].role), conversation[i].content, out);
+    if (!open_reply) return;
+    out.control("<|im_start|>");
+    out.text("assistant\n");
+  }
+  std::span<const std::string_view> stop_names() const noexcept {
+    static constexpr std::string_view names[] = {"<|im_end|>"};
+    return names;
+  }
+
+ private:
+  static void turn(std::string_view role, std::string_view content, chat_prompt& out) {
+    out.control("<|im_start|>");
+    out.text(role);
+    out.text("\n");
+    out.text(content);
+    close(out);
+  }
+  static void close(chat_prompt& out) {
+    out.control("<|im_end|>");
+    out.text("\n");
+  }
+};
+
+/// Llama 3, 3.1 and 3.2, without tools.
+struct llama3_chat {
+  bool dates = true;                  ///< 3.1 and later: the system message begins with two dates
+  std::string today = "26 Jul 2024";  ///< DD Mon YYYY
+
+  void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
+    if (detail::follows_reply(conversation, from)) out.control("<|eot_id|>");
+    std::size_t i = from;
+    if (from == 0) {
+      out.bos();
+      if (dates) {
+        begin("system", out);
+        out.text("Cutting Knowledge Date: December 2023\nToday Date: ");
+        out.text(today);
+        out.text("\n\n");
+        if (!conversation.empty() && conversation[0].role == chat_role::system)
+          out.text(detail::strip(conversation[i++].content));
+        out.control("<|eot_id|>");
+      }
+    }
+    for (; i < conversation.size(); ++i) {
+      const bool tool = conversation[i].role == chat_role::tool;
+      begin(tool ? "ipython" : name(conversation[i].role), out);
+      out.text(detail::strip(conversation[i].content));
+      out.control("<|eot_id|>");
+    }
+    if (open_reply) begin("assistant", out);
+  }
+  std::span<const std::string_view> stop_names() const noexcept {
+    static constexpr std::string_view names[] = {"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"};
+    return names;
+  }
+
+ private:
+  static void begin(std::string_view role, chat_prompt& out) {
+    out.control("<|start_header_id|>");
+    out.text(role);
+    out.control("<|end_header_id|>");
+    out.text("\n\n");
+  }
+};
+
+/// Llama 2 chat: the system message is part of the first user message, and each exchange is a sequence.
+struct llama2_chat {
+  void render(std::span<const message> conversation, std::size_t from, bool /*open_reply*/, chat_prompt& out) const {
+    if (detail::follows_reply(conversation, from)) close(out);
+    std::string_view system;
+    for (std::size_t i = from; i < conversation.size(); ++i) {
+      const message& m = conversation[i];
+      if (m.role == chat_role::system) {
+        system = m.content;
+      } else if (m.role == chat_role::assistant) {
+        out.text(" ");
+        out.text(detail::strip(m.content));
+        close(out);
+      } else {
+        out.bos();
+        out.text("[INST] ");
+        std::string content;
+        if (system.data() != nullptr) content = concat("<<SYS>>\n", system, "\n<</SYS>>\n\n");
+        system = {};
+        content += m.content;
+        out.text(detail::strip(content));
+        out.text(" [/INST]");
+      }
+    }
+  }
+  std::span<const std::string_view> stop_names() const noexcept { return {}; }
+
+ private:
+  static void close(chat_prompt& out) {
+    out.text(" ");
+    out.eos();
+  }
+};
+
+/// Mistral's instruction format in its versions. The system message goes before the last user message (v7: it is a turn
+/// of its own); when only new turns are rendered, the user message of that moment was the last one already.
+struct mistral_chat {
+  enum class version : unsigned char {
+    v1,      ///< 7B v0.1 and v0.2: "[INST] question [/INST] answer"
+    v3,      ///< 7B v0.3: [INST] and [/INST] are tokens
+    tekken,  ///< Nemo: as v3, without spaces
+    v7,      ///< Small 3: as tekken, with [SYSTEM_PROMPT]
+  } style = version::v3;
+
+  void render(std::span<const message> conversation, std::size_t from, bool /*open_reply*/, chat_prompt& out) const {
+    if (detail::follows_reply(conversation, from)) out.eos();
+    std::size_t i = from;
+    std::string_view system;
+    if (from == 0) {
+      out.bos();
+      if (!conversation.empty() && conversation[0].role == chat_role::system) {
+        system = conversation[i++].content;
+        if (style == version::v7) {
+          out.control("[SYSTEM_PROMPT]");
+          out.text(system);
+          out.control("[/SYSTEM_PROMPT]");
+        }
+      }
+    }
+    for (; i < conversation.size(); ++i) {
+      const message& m = conversation[i];
+      if (m.role == chat_role::assistant) {
+        if (spaced()) out.text(" ");
+        out.text(m.content);
+        out.eos();
+        continue;
+      }
+      mark("[INST]", out);
+      if (spaced()) out.text(" ");
+      if (system.data() != nullptr && style != version::v7 && i + 1 == conversation.size()) {
+        out.text(system);
+        out.text("\n\n");
+      }
+      out.text(m.content);
+      if (style == version::v1) out.text(" ");
+      mark("[/INST]", out);
+    }
+  }
+  std::span<const std::string_view> stop_names() const noexcept { return {}; }
+
+ private:
+  bool spaced() const noexcept { return style == version::v1 || style == version::v3; }
+  void mark(std::string_view name, chat_prompt& out) const {
+    if (style == version::v1)
+      out.text(name);
+    else
+      out.control(name);
+  }
+};
+
+/// Zephyr and TinyLlama chat. The roles' marks are text, only the end of sequence is a token.
+struct zephyr_chat {
+  void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
+    if (detail::follows_reply(conversation, from)) close(out);
+    for (std::size_t i = from; i < conversation.size(); ++i) {
+      if (conversation[i].role == chat_role::tool) continue;
+      out.text("<|");
+      out.text(name(conversation[i].role));
+      out.text("|>\n");
+      out.text(conversation[i].content);
+      close(out);
+    }
+    if (open_reply) out.text("<|assistant|>\n");
+  }
+  std::span<const std::string_view> stop_names() const noexcept { return {}; }
+
+ private:
+  static void close(chat_prompt& out) {
+    out.eos();
+    out.text("\n");
+  }
+};
+
+}  // namespace inlay
