@@ -79,6 +79,12 @@ class context {
     return {memory.take<float>(count * Width), count};
   }
 
+  /// Scratch for as many rows as x has, of the same width.
+  template <std::size_t Width>
+  rows<Width> take_like(const_rows<Width> x) const {
+    return {memory.take<float>(x.count * Width), x.count};
+  }
+
   /// The state of every sequence of the batch, given that of the first: f(state, sequence_rows).
   template <class State, class F>
   void for_each_sequence(State& first, const F& f) const {

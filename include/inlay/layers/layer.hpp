@@ -8,13 +8,15 @@
 //   static constexpr std::size_t scratch_bytes(std::size_t rows);    optional: what it takes from ctx.memory
 //   template <class Context> void forward(Context&, const_rows<in>, rows<out>) const;            without a state
 //   template <class Context> void forward(Context&, state&, const_rows<in>, rows<out>) const;    with one
-// A type without `at` is a layer of a fixed width. Input and output rows never overlap.
+// A type without `at` is a layer of a fixed width. Input and output rows never overlap. What forward takes from
+// ctx.memory is given back when it returns. examples/custom_model shows a layer of one's own.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <string_view>
 
+#include "inlay/core/buffer.hpp"
 #include "inlay/layers/parameter.hpp"
 #include "inlay/layers/rows.hpp"
 #include "inlay/layers/state.hpp"
@@ -76,9 +78,10 @@ constexpr std::size_t scratch_bytes(std::size_t rows) {
     return 0;
 }
 
-/// Runs a layer whether or not it keeps a state.
+/// Runs a layer whether or not it keeps a state, and gives back the scratch memory that it took.
 template <layer Layer, class Context>
 void forward(const Layer& l, Context& ctx, state_of<Layer>& s, const_rows<Layer::in> x, rows<Layer::out> y) {
+  const arena::frame frame(ctx.memory);
   if constexpr (requires { l.forward(ctx, s, x, y); })
     l.forward(ctx, s, x, y);
   else

@@ -48,6 +48,18 @@ struct kv_cache {
   dtype type = dtype::f32;
 };
 
+/// `Size` floats, zero where the sequence begins: the state of a recurrent layer.
+template <std::size_t Size>
+struct recurrent_state {
+  static constexpr std::size_t bytes(const state_options&) { return float_bytes(Size); }
+  void place(arena& memory, const state_options&) {
+    values = memory.take<float>(Size);
+    std::fill_n(values, Size, 0.0f);
+  }
+
+  float* values = nullptr;
+};
+
 /// The states of a composite layer's children.
 template <class... States>
 struct state_tuple {
