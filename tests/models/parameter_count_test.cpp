@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The published models have the published numbers of parameters. All of it is checked by the compiler.
+#include <doctest/doctest.h>
+
+#include "inlay/models/llama.hpp"
+#include "inlay/models/qwen3.hpp"
+
+namespace {
+
+using namespace inlay::models;
+
+static_assert(llama3_2_1b::parameter_count == 1'235'814'400);
+static_assert(llama3_2_3b::parameter_count == 3'212'749'824);
+static_assert(tinyllama_1_1b::parameter_count == 1'100'048'384);
+static_assert(smollm2_135m::parameter_count == 134'515'008);
+static_assert(smollm2_360m::parameter_count == 361'821'120);
+static_assert(smollm2_1_7b::parameter_count == 1'711'376'384);
+
+static_assert(qwen3_0_6b::parameter_count == 596'049'920);
+static_assert(qwen3_1_7b::parameter_count == 1'720'574'976);
+static_assert(qwen3_4b::parameter_count == 4'022'468'096);
+static_assert(qwen3_30b_a3b::parameter_count == 30'532'122'624);
+
+// What is absent takes no room: a weight is a reference, the state four words an attention layer.
+static_assert(sizeof(llama3_2_1b) < 16 * 1024);
+static_assert(smollm2_135m::kv_cache_bytes(2048) == 30ull * 2 * 3 * 64 * 2 * 2048);
+static_assert(llama3_2_1b::kv_cache_bytes(8192, inlay::dtype::q8_0) == 16ull * 2 * 8 * 8192 * 2 * 34);
+
+}  // namespace
+
+TEST_CASE("compiled") { CHECK(smollm2_135m::block_count == 30); }
