@@ -78,10 +78,6 @@ HWY_INLINE i8s splat_quad(const std::int8_t* q) {
   return hn::BitCast(i8_tag(), splat_int(bits));
 }
 
-/// How many products of pairs of codes up to `Most` with activations fit a signed 16-bit sum.
-template <int Most>
-inline constexpr std::size_t pairs_that_fit = std::size_t{32767} / (2 * 127 * Most);
-
 /// sum + code quads . activation quads, per 32-bit lane.
 template <int Most>
 HWY_INLINE i32s dot_quads(u8s codes, i8s x, i32s sum) {

@@ -11,6 +11,7 @@
 #include "inlay/kernels/highway/block_base-inl.hpp"
 #include "inlay/kernels/highway/pack-inl.hpp"
 #include "inlay/kernels/highway/block_legacy-inl.hpp"
+#include "inlay/kernels/highway/block_k-inl.hpp"
 #include "inlay/kernels/highway/matmul_block-inl.hpp"
 #include "inlay/kernels/highway/matmul_float-inl.hpp"
 // clang-format on
@@ -32,6 +33,24 @@ template <dtype Type>
            Type == dtype::q8_0)
 struct packed_format<Type> {
   using type = legacy_format<Type>;
+};
+
+template <dtype Type>
+  requires(Type == dtype::q4_k || Type == dtype::q5_k)
+struct packed_format<Type> {
+  using type = k_format_45<Type>;
+};
+template <>
+struct packed_format<dtype::q2_k> {
+  using type = k_format_2;
+};
+template <>
+struct packed_format<dtype::q3_k> {
+  using type = k_format_3;
+};
+template <>
+struct packed_format<dtype::q6_k> {
+  using type = k_format_6;
 };
 
 }  // namespace detail

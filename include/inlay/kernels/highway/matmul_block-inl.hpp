@@ -27,12 +27,16 @@ HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
 }
 
-/// How many steps can be summed in 16 bits before they must be widened; 0: every step is summed in 32 bits.
+/// How many steps are summed in 16 bits before they are widened; 0: every step is summed in 32 bits. Divides the steps
+/// that share a scale.
 template <class Format>
-inline constexpr std::size_t narrow_steps =
-    has_pair_u8_i8 && Format::most != signed_codes
-        ? std::min<std::size_t>(pairs_that_fit < Format::most == signed_codes ? 127 : Format::most >, line_steps)
-        : 0;
+inline constexpr std::size_t narrow_steps = [] {
+  if (!has_pair_u8_i8 || Format::most == signed_codes) return std::size_t{0};
+  const std::size_t fit = std::size_t{32767} / (2 * 127 * Format::most);  // pairs of products
+  std::size_t steps = line_steps / Format::scales;
+  while (steps > fit) steps /= 2;
+  return steps;
+}();
 
 /// What sums start from so that codes count as code - offset.
 template <int Offset>
@@ -73,7 +77,7 @@ struct line_tile {
         } else {
           const i16s pairs = hn::SatWidenMulPairwiseAdd(i16_tag(), codes, quads[m]);
           narrow[v][m] = Step % fit == 0 ? pairs : hn::Add(narrow[v][m], pairs);
-          if constexpr (Step % fit == fit - 1 || Step % line_steps == line_steps - 1)
+          if constexpr (Step % fit == fit - 1)
             sums[v][m] = hn::Add(sums[v][m],
                                  hn::WidenMulPairwiseAdd(i32_tag(), narrow[v][m], hn::Set(i16_tag(), std::int16_t{1})));
         }
@@ -306,9 +310,11 @@ HWY_INLINE void unpack_line(const typename Format::group& from, std::size_t line
       if constexpr (form::narrow && Format::offset != 0)
         store(hn::Mul(scale, splat(-Format::offset)), to.bases[line * form::bases + part] + v * lanes);
     }
-    INLAY_UNROLL
-    for (std::size_t part = 0; part < Format::bases; ++part)
-      store(from.base(line, part, v), to.bases[line * Format::bases + part] + v * lanes);
+    if constexpr (Format::bases != 0) {
+      INLAY_UNROLL
+      for (std::size_t part = 0; part < Format::bases; ++part)
+        store(from.base(line, part, v), to.bases[line * Format::bases + part] + v * lanes);
+    }
   }
 }
 

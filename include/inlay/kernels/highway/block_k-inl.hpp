@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packed forms of the K formats. A block of the file is a group; its bytes keep their order, transposed to steps,
+// except that bits are moved where a line would otherwise have to know its number to find them.
+HWY_BEFORE_NAMESPACE();
+namespace inlay {
+namespace HWY_NAMESPACE {
+
+namespace detail {
+
+/// 16 six-bit numbers of 16 rows. In memory: low four bits of number i and, above them, of number i + 8, for i < 8;
+/// then high two bits of numbers i, i + 4, i + 8, i + 12, for i < 4.
+inline constexpr std::size_t six_bits_bytes = (8 + 4) * panel_rows;
+
+HWY_INLINE void unpack_six_bits(const std::byte* from, std::uint8_t (&to)[16 * panel_rows]) {
+  constexpr std::size_t quarter = 4 * panel_rows;
+  INLAY_UNROLL
+  for (std::size_t i = 0; i < quarter; i += vector_bytes) {
+    const u8s first = load_bytes(from + i);
+    const u8s second = load_bytes(from + quarter + i);
+    const u8s high = load_bytes(from + 2 * quarter + i);
+    const auto keep = [&](std::size_t number, u8s low, u8s above) HWY_ATTR {
+      hn::StoreU(hn::OrAnd(low, above, splat_byte(0x30)), u8_tag(), to + number * panel_rows + i);
+    };
+    keep(0, field<0>(first, 15), shift_right<-4>(high));
+    keep(4, field<0>(second, 15), shift_right<-2>(high));
+    keep(8, field<4>(first, 15), high);
+    keep(12, field<4>(second, 15), shift_right<2>(high));
+  }
+}
+
+/// numbers[i][row] to the above.
+inline void pack_six_bits(const std::uint8_t (&numbers)[16][panel_rows], std::byte* to) {
+  for (std::size_t i = 0; i < 8; ++i)
+    for (std::size_t r = 0; r < panel_rows; ++r)
+      to[i * panel_rows + r] = static_cast<std::byte>((numbers[i][r] & 15) | (numbers[i + 8][r] << 4));
+  for (std::size_t i = 0; i < 4; ++i)
+    for (std::size_t r = 0; r < panel_rows; ++r)
+      to[(8 + i) * panel_rows + r] =
+          static_cast<std::byte>((numbers[i][r] >> 4) | (numbers[i + 4][r] >> 4 << 2) | (numbers[i + 8][r] >> 4 << 4) |
+                                 (numbers[i + 12][r] >> 4 << 6));
+}
+
+/// A block of 256 weights of a type that is not a minimum of anything.
+template <dtype Type>
+struct k_format_base {
+  static constexpr std::size_t block_bytes = panel_rows * geometry(Type).bytes;
+  static constexpr std::size_t line_bytes = block_bytes / group_lines;
+  static_assert(block_bytes % group_lines == 0);
+  static constexpr std::size_t half_bytes = 2 * panel_rows;  ///< a half float of every row
+};
+
+/// Packs block after block.
+template <class Format, dtype Type>
+void pack_blocks(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) {
+  for (std::size_t i = 0; i < columns / group_columns; ++i)
+    Format::pack_block(block_column<Type>(rows, count, i), out + i * Format::block_bytes);
+}
+
+}  // namespace detail
+
+/// q4_k and q5_k: d, dmin; eight scales and eight minima of six bits; [fifth bits;] 4 x 8 steps of codes, of which the
+/// low nibbles are a line and the high ones the next.
+template <dtype Type>
+struct k_format_45 : detail::k_format_base<Type> {
+  using base_type = detail::k_format_base<Type>;
+  static constexpr bool has_fifth_bits = Type == dtype::q5_k;
+  static constexpr std::size_t stride = 2;
+  static constexpr int most = has_fifth_bits ? 31 : 15;
+  static constexpr int offset = 0;
+  static constexpr std::size_t scales = 1;
+  static constexpr std::size_t bases = 1;
+
+  static constexpr std::size_t six_bits_at = 2 * base_type::half_bytes;
+  static constexpr std::size_t high_at = six_bits_at + detail::six_bits_bytes;
+  static constexpr std::size_t high_bytes = 2 * step_bytes;  // of two lines
+  static constexpr std::size_t code_at = high_at + (has_fifth_bits ? 4 * high_bytes : 0);
+  static constexpr std::size_t code_bytes = line_steps * step_bytes;  // of two lines
+  static_assert(code_at + 4 * code_bytes == base_type::block_bytes);
+
+  struct group {
+    const std::byte* data;
+    std::uint8_t numbers[16 * panel_rows];
+
+    group() = default;
+    HWY_INLINE group(const std::byte* p, std::size_t) : data(p) { detail::unpack_six_bits(p + six_bits_at, numbers); }
+
+    template <std::size_t L, std::size_t Step>
+    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
+      const u8s pair = load_bytes(data + code_at + line / 2 * code_bytes + Step * step_bytes + v * vector_bytes);
+      const u8s low = field<4 * L>(pair, 15);
+      if constexpr (!has_fifth_bits) return low;
+      const u8s high = load_bytes(data + high_at + line / 2 * high_bytes + Step / 4 * step_bytes + v * vector_bytes);
+      return hn::OrAnd(low, shift_right<static_cast<int>(Step % 4 * 2 + L) - 4>(high), splat_byte(16));
+    }
+    HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {
+      return hn::Mul(load_halves(data, v), load_unsigned(numbers + line * panel_rows, v));
+    }
+    HWY_INLINE f32s base(std::size_t line, std::size_t, std::size_t v) const {
+      return hn::Neg(
+          hn::Mul(load_halves(data + base_type::half_bytes, v), load_unsigned(numbers + (8 + line) * panel_rows, v)));
+    }
+  };
+
+  static void pack_block(const block_column<Type>& blocks, std::byte* out) {
+    blocks.halves(0, out);
+    blocks.halves(2, out + base_type::half_bytes);
+    std::uint8_t numbers[16][panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+      std::uint8_t packed[12];
+      hwy::CopyBytes<12>(blocks.rows[r] + 4, packed);
+      for (int i = 0; i < 8; ++i) {
+        const auto [scale, min] = k_scale_min(packed, i);
+        numbers[i][r] = scale;
+        numbers[8 + i][r] = min;
+      }
+    }
+    detail::pack_six_bits(numbers, out + six_bits_at);
+    if constexpr (has_fifth_bits) {
+      // A step of the file has a bit of each line: bring those of two lines, from four steps, together.
+      std::byte steps[line_steps * step_bytes];
+      blocks.template steps<line_steps>(16, steps);
+      std::byte* high = out + high_at;
+      for (int pair = 0; pair < 4; ++pair)
+        for (std::size_t half = 0; half < 2; ++half, high += step_bytes)
+          for (std::size_t i = 0; i < step_bytes; ++i) {
+            unsigned bits = 0;
+            for (std::size_t s = 0; s < 4; ++s)
+              bits |= (static_cast<unsigned>(steps[(4 * half + s) * step_bytes + i]) >> (2 * pair) & 3u) << (2 * s);
+            high[i] = static_cast<std::byte>(bits);
+          }
+    }
+    blocks.template steps<4 * line_steps>(has_fifth_bits ? 48 : 16, out + code_at);
+  }
+
+  static void pack(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) {
+    detail::pack_blocks<k_format_45, Type>(rows, count, columns, out);
+  }
+};
+
+/// q6_k: d; 16 scales, bytes; for each half of 128 columns 8 steps of two bits of four lines; for each half 8 steps of
+/// low nibbles of the first and third line, then of the second and fourth.
+struct k_format_6 : detail::k_format_base<dtype::q6_k> {
+  static constexpr std::size_t stride = 4;
+  static constexpr int most = 63;
+  static constexpr int offset = 32;
+  static constexpr std::size_t scales = 2;
+  static constexpr std::size_t bases = 0;
+
+  static constexpr std::size_t scale_at = half_bytes;
+  static constexpr std::size_t high_at = scale_at + 16 * panel_rows;
+  static constexpr std::size_t high_bytes = line_steps * step_bytes;
+  static constexpr std::size_t low_at = high_at + 2 * high_bytes;
+  static constexpr std::size_t low_bytes = 2 * high_bytes;
+  static_assert(low_at + 2 * low_bytes == block_bytes);
+
+  struct group {
+    const std::byte* data;
+
+    group() = default;
+    HWY_INLINE group(const std::byte* p, std::size_t) : data(p) {}
+
+    template <std::size_t L, std::size_t Step>
+    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
+      const std::size_t at = Step * step_bytes + v * vector_bytes;
+      const u8s low = load_bytes(data + low_at + line / 4 * low_bytes + L % 2 * (low_bytes / 2) + at);
+      const u8s high = load_bytes(data + high_at + line / 4 * high_bytes + at);
+      return hn::OrAnd(field<L / 2 * 4>(low, 15), shift_right<static_cast<int>(2 * L) - 4>(high), splat_byte(0x30));
+    }
+    HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
+      const auto* numbers = reinterpret_cast<const std::int8_t*>(data + scale_at + (2 * line + part) * panel_rows);
+      return hn::Mul(load_halves(data, v), load_signed(numbers, v));
+    }
+  };
+
+  static void pack_block(const block_column<dtype::q6_k>& blocks, std::byte* out) {
+    blocks.halves(208, out);
+    blocks.bytes_of(192, 16, out + scale_at);
+    blocks.steps<2 * line_steps>(128, out + high_at);
+    blocks.steps<4 * line_steps>(0, out + low_at);
+  }
+  static void pack(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) {
+    detail::pack_blocks<k_format_6, dtype::q6_k>(rows, count, columns, out);
+  }
+};
+
+/// q2_k: d, dmin; 16 bytes, scales and minima in nibbles; for each half of 128 columns 8 steps of two bits of four
+/// lines.
+struct k_format_2 : detail::k_format_base<dtype::q2_k> {
+  static constexpr std::size_t stride = 4;
+  static constexpr int most = 3;
+  static constexpr int offset = 0;
+  static constexpr std::size_t scales = 2;
+  static constexpr std::size_t bases = 2;
+
+  static constexpr std::size_t scale_at = 2 * half_bytes;
+  static constexpr std::size_t code_at = scale_at + 16 * panel_rows;
+  static constexpr std::size_t code_bytes = line_steps * step_bytes;
+  static_assert(code_at + 2 * code_bytes == block_bytes);
+
+  struct group {
+    const std::byte* data;
+    std::uint8_t numbers[2][16 * panel_rows];
+
+    group() = default;
+    HWY_INLINE group(const std::byte* p, std::size_t) : data(p) {
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < 16 * panel_rows; i += vector_bytes) {
+        const u8s both = load_bytes(data + scale_at + i);
+        hn::StoreU(field<0>(both, 15), u8_tag(), numbers[0] + i);
+        hn::StoreU(field<4>(both, 15), u8_tag(), numbers[1] + i);
+      }
+    }
+
+    template <std::size_t L, std::size_t Step>
+    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
+      return field<2 * L>(load_bytes(data + code_at + line / 4 * code_bytes + Step * step_bytes + v * vector_bytes), 3);
+    }
+    HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
+      return hn::Mul(load_halves(data, v), load_unsigned(numbers[0] + (2 * line + part) * panel_rows, v));
+    }
+    HWY_INLINE f32s base(std::size_t line, std::size_t part, std::size_t v) const {
+      return hn::Neg(
+          hn::Mul(load_halves(data + half_bytes, v), load_unsigned(numbers[1] + (2 * line + part) * panel_rows, v)));
+    }
+  };
+
+  static void pack_block(const block_column<dtype::q2_k>& blocks, std::byte* out) {
+    blocks.halves(80, out);
+    blocks.halves(82, out + half_bytes);
+    blocks.bytes_of(0, 16, out + scale_at);
+    blocks.steps<2 * line_steps>(16, out + code_at);
+  }
+  static void pack(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) {
+    detail::pack_blocks<k_format_2, dtype::q2_k>(rows, count, columns, out);
+  }
+};
+
+/// q3_k: d; 16 scales of six bits; for each half of 128 columns 4 steps of the codes' third bits, of four lines and two
+/// steps of theirs; for each half 8 steps of two bits of four lines.
+struct k_format_3 : detail::k_format_base<dtype::q3_k> {
+  static constexpr std::size_t stride = 4;
+  static constexpr int most = 7;
+  static constexpr int offset = 4;
+  static constexpr std::size_t scales = 2;
+  static constexpr std::size_t bases = 0;
+
+  static constexpr std::size_t six_bits_at = half_bytes;
+  static constexpr std::size_t high_at = six_bits_at + detail::six_bits_bytes;
+  static constexpr std::size_t high_bytes = line_steps / 2 * step_bytes;
+  static constexpr std::size_t code_at = high_at + 2 * high_bytes;
+  static constexpr std::size_t code_bytes = line_steps * step_bytes;
+  static_assert(code_at + 2 * code_bytes == block_bytes);
+
+  struct group {
+    const std::byte* data;
+    std::uint8_t numbers[16 * panel_rows];  ///< scales + 32
+
+    group() = default;
+    HWY_INLINE group(const std::byte* p, std::size_t) : data(p) { detail::unpack_six_bits(p + six_bits_at, numbers); }
+
+    template <std::size_t L, std::size_t Step>
+    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
+      const std::size_t at = v * vector_bytes;
+      const u8s low = load_bytes(data + code_at + line / 4 * code_bytes + Step * step_bytes + at);
+      const u8s high = load_bytes(data + high_at + line / 4 * high_bytes + Step / 2 * step_bytes + at);
+      return hn::OrAnd(field<2 * L>(low, 3), shift_right<static_cast<int>(Step % 2 * 4 + L) - 2>(high), splat_byte(4));
+    }
+    HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
+      const f32s number = hn::Sub(load_unsigned(numbers + (2 * line + part) * panel_rows, v), splat(32.0f));
+      return hn::Mul(load_halves(data, v), number);
+    }
+  };
+
+  static void pack_block(const block_column<dtype::q3_k>& blocks, std::byte* out) {
+    blocks.halves(108, out);
+    std::uint8_t numbers[16][panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+      std::uint8_t packed[12];
+      hwy::CopyBytes<12>(blocks.rows[r] + 96, packed);
+      for (int i = 0; i < 16; ++i) numbers[i][r] = static_cast<std::uint8_t>(q3_k_scale(packed, i) + 32);
+    }
+    detail::pack_six_bits(numbers, out + six_bits_at);
+    std::byte steps[line_steps * step_bytes];
+    blocks.steps<line_steps>(0, steps);
+    std::byte* high = out + high_at;
+    for (int half = 0; half < 2; ++half)
+      for (std::size_t s = 0; s < line_steps; s += 2, high += step_bytes)
+        for (std::size_t i = 0; i < step_bytes; ++i) {
+          const auto first = static_cast<unsigned>(steps[s * step_bytes + i]) >> (4 * half) & 15u;
+          const auto second = static_cast<unsigned>(steps[(s + 1) * step_bytes + i]) >> (4 * half) & 15u;
+          high[i] = static_cast<std::byte>(first | second << 4);
+        }
+    blocks.steps<2 * line_steps>(32, out + code_at);
+  }
+  static void pack(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) {
+    detail::pack_blocks<k_format_3, dtype::q3_k>(rows, count, columns, out);
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace inlay
+HWY_AFTER_NAMESPACE();
