@@ -52,7 +52,7 @@ struct attention_shape {
   std::size_t heads = 0;
   std::size_t kv_heads = 0;
   std::size_t head_dim = 0;
-  float scale = 1.0f;      ///< scores are scale * q.k
+  float scale = 1.0f;      ///< scores are scale * q.k; positive
   float soft_cap = 0.0f;   ///< scores become cap * tanh(score / cap); 0: no cap
   std::size_t window = 0;  ///< key j is visible to query i iff j > i - window; 0: no window
   bool causal = true;      ///< key j is visible to query i iff j <= i

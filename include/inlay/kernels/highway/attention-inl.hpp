@@ -17,17 +17,20 @@ inline constexpr std::size_t key_block = 64;
 inline constexpr std::size_t transpose_threshold = 8;
 /// Whether fewer are computed on the cache as it lies: on the oldest targets, smaller code is preferred.
 inline constexpr bool direct_cache = HWY_NATIVE_FMA;
+/// 32 vector registers, not 16.
+inline constexpr bool many_registers = HWY_MAX_BYTES >= 64 || HWY_TARGET_IS_NEON || HWY_TARGET_IS_PPC || HWY_ARCH_S390X;
 
-/// Sums of the lanes of `lanes` vectors, in order.
-HWY_INLINE f32s sums_of_each(f32s (&v)[lanes]) {
-  const f32_tag d;
-  INLAY_UNROLL
-  for (std::size_t half = lanes / 2; half != 0; half /= 2) {
-    INLAY_UNROLL
-    for (std::size_t i = 0; i < half; ++i)
-      v[i] = hn::Add(hn::InterleaveWholeLower(d, v[i], v[i + half]), hn::InterleaveWholeUpper(d, v[i], v[i + half]));
+/// Sums of the lanes of `lanes` vectors, in order. (A tree spelt out by templates: g++ keeps the leaves in registers.)
+template <std::size_t Offset = 0, std::size_t Stride = 1>
+HWY_INLINE f32s sums_of_each(const f32s* v) {
+  if constexpr (Stride == lanes) {
+    return v[Offset];
+  } else {
+    const f32_tag d;
+    const f32s even = sums_of_each<Offset, 2 * Stride>(v);
+    const f32s odd = sums_of_each<Offset + Stride, 2 * Stride>(v);
+    return hn::Add(hn::InterleaveWholeLower(d, even, odd), hn::InterleaveWholeUpper(d, even, odd));
   }
-  return v[0];
 }
 
 /// Transposes a square of lanes x lanes numbers.
@@ -59,16 +62,18 @@ struct cache_block {
 /// the step. dim is a multiple of `lanes`.
 template <dtype Type, std::size_t Queries>
 void dot_keys(const float* const* queries, std::size_t dim, const cache_block& keys, float* scores) {
-  constexpr std::size_t step = lanes / Queries >= 4 ? lanes / Queries : 4;
+  constexpr std::size_t step = many_registers ? std::max<std::size_t>(lanes / Queries, 4) : lanes / Queries;
   constexpr std::size_t parts = Queries * step / lanes;
+  static_assert(parts * lanes == Queries * step);
   for (std::size_t t = 0; t < keys.count; t += step) {
     const std::byte* key[step];
     INLAY_UNROLL
     for (std::size_t j = 0; j < step; ++j) key[j] = keys.data + std::min(t + j, keys.count - 1) * keys.stride;
-    f32s sums[parts][lanes];
+    f32s sums[Queries * step];
     INLAY_UNROLL
-    for (std::size_t i = 0; i < Queries * step; ++i) sums[i / lanes][i % lanes] = zero();
-    for (std::size_t i = 0; i < dim; i += lanes) {
+    for (f32s& s : sums) s = zero();
+    std::size_t i = 0;
+    do {
       f32s q[Queries];
       INLAY_UNROLL
       for (std::size_t m = 0; m < Queries; ++m) q[m] = load(queries[m] + i);
@@ -77,14 +82,14 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
         const f32s k = load<Type>(key[j], i);
         INLAY_UNROLL
         for (std::size_t m = 0; m < Queries; ++m) {
-          f32s& s = sums[(m * step + j) / lanes][(m * step + j) % lanes];
-          s = multiply_add(q[m], k, s);
+          sums[m * step + j] = multiply_add(q[m], k, sums[m * step + j]);
         }
       }
-    }
+      i += lanes;
+    } while (i < dim);
     alignas(64) float dots[Queries * step];
     INLAY_UNROLL
-    for (std::size_t p = 0; p < parts; ++p) store(sums_of_each(sums[p]), dots + p * lanes);
+    for (std::size_t p = 0; p < parts; ++p) store(sums_of_each(sums + p * lanes), dots + p * lanes);
     INLAY_UNROLL
     for (std::size_t m = 0; m < Queries; ++m)
       std::memcpy(scores + m * key_block + t, dots + m * step, step * sizeof(float));
@@ -93,25 +98,27 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
 
 // ---- the register tile ----------------------------------------------------------------------------------------------
 
-inline constexpr std::size_t tile_vectors = HWY_MAX_BYTES >= 64 || HWY_TARGET_IS_NEON ? 4 : 2;
+inline constexpr std::size_t tile_vectors = many_registers ? 4 : 2;
 
 /// c[m][j] = c[m][j] * keep[m] + sum over k < depth of a[m][k] * b[k][j], for Rows rows of c and Vectors vectors of
-/// columns; with keep null, c starts from zero.
+/// columns; with keep null, c starts from zero. depth > 0: loops that run once at least keep g++'s sums in registers.
 template <dtype Type, std::size_t Rows, std::size_t Vectors>
 HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
                                 std::size_t b_stride, std::size_t column, float* c, std::size_t c_stride,
                                 const float* keep) {
-  f32s sums[Rows][Vectors];
+  f32s sums[Rows * Vectors];
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) {
     INLAY_UNROLL
     for (std::size_t j = 0; j < Vectors; ++j)
-      sums[m][j] = keep != nullptr ? hn::Mul(load(c + m * c_stride + column + j * lanes), splat(keep[m])) : zero();
+      sums[m * Vectors + j] =
+          keep != nullptr ? hn::Mul(load(c + m * c_stride + column + j * lanes), splat(keep[m])) : zero();
   }
   const float* row[Rows];
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) row[m] = a[m] + a_offset;
-  for (std::size_t k = 0; k < depth; ++k) {
+  std::size_t k = 0;
+  do {
     f32s v[Vectors];
     INLAY_UNROLL
     for (std::size_t j = 0; j < Vectors; ++j) v[j] = load<Type>(b + k * b_stride, column + j * lanes);
@@ -119,13 +126,14 @@ HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std
     for (std::size_t m = 0; m < Rows; ++m) {
       const f32s factor = splat(row[m][k]);
       INLAY_UNROLL
-      for (std::size_t j = 0; j < Vectors; ++j) sums[m][j] = multiply_add(factor, v[j], sums[m][j]);
+      for (std::size_t j = 0; j < Vectors; ++j)
+        sums[m * Vectors + j] = multiply_add(factor, v[j], sums[m * Vectors + j]);
     }
-  }
+  } while (++k < depth);
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) {
     INLAY_UNROLL
-    for (std::size_t j = 0; j < Vectors; ++j) store(sums[m][j], c + m * c_stride + column + j * lanes);
+    for (std::size_t j = 0; j < Vectors; ++j) store(sums[m * Vectors + j], c + m * c_stride + column + j * lanes);
   }
 }
 
@@ -205,48 +213,42 @@ void widen_values(const cache_block& values, std::size_t begin, std::size_t colu
 
 /// Scores of one block to weights, relative to the highest score so far.
 inline void weigh(const attention_shape& shape, std::size_t position, std::size_t count, attention_tile& tile) {
-  const f32_tag d;
-  const f32s scale = splat(shape.scale);
-  const f32s lowest = hn::Neg(hn::Inf(d));
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const float factor = shape.soft_cap != 0.0f ? 1.0f : shape.scale;
+  alignas(64) float tops[attention_tile::most] = {};
   for (std::size_t m = 0; m < tile.count; ++m) {
     float* scores = tile.scores + m * key_block;
-    const std::size_t from = tile.from[m] > position ? tile.from[m] - position : 0;
-    const std::size_t to = tile.to[m] > position ? std::min(tile.to[m] - position, count) : 0;
-    tile.keep[m] = 1.0f;
-    if (from >= to) {
-      std::fill_n(scores, key_block, 0.0f);
-      continue;
-    }
     if (shape.soft_cap != 0.0f) {
-      const f32s cap = splat(shape.soft_cap);
       const f32s inner = splat(shape.scale / shape.soft_cap);
       for (std::size_t j = 0; j < key_block; j += lanes)
-        store(hn::Mul(cap, tanh(hn::Mul(load(scores + j), inner))), scores + j);
+        store(hn::Mul(splat(shape.soft_cap), tanh(hn::Mul(load(scores + j), inner))), scores + j);
     }
-    const f32s factor = shape.soft_cap != 0.0f ? splat(1.0f) : scale;
-    const f32s first = splat(static_cast<float>(from));
-    const f32s end = splat(static_cast<float>(to));
-    f32s top = lowest;
-    for (std::size_t j = 0; j < key_block; j += lanes) {
-      const f32s index = hn::Iota(d, static_cast<float>(j));
-      const auto visible = hn::And(hn::Ge(index, first), hn::Lt(index, end));
-      const f32s s = hn::IfThenElse(visible, hn::Mul(load(scores + j), factor), lowest);
-      top = hn::Max(top, s);
-      store(s, scores + j);
-    }
-    const float before = tile.highest[m];
-    const float now = std::max(before, highest(top));
-    if (now != before) {
-      tile.keep[m] = hn::GetLane(exp_bounded(splat(before - now)));
-      tile.highest[m] = now;
-    }
+    const std::size_t from = tile.from[m] > position ? std::min(tile.from[m] - position, count) : 0;
+    const std::size_t to = tile.to[m] > position ? std::min(tile.to[m] - position, count) : 0;
+    std::fill(scores, scores + from, -infinity);
+    std::fill(scores + to, scores + key_block, -infinity);
+    f32s top = load(scores);
+    for (std::size_t j = lanes; j < key_block; j += lanes) top = hn::Max(top, load(scores + j));
+    tops[m] = highest(top) * factor;
+  }
+  for (std::size_t m = 0; m < tile.count; m += lanes) {
+    const f32s before = load(tile.highest + m);
+    const f32s now = hn::Max(before, load(tops + m));
+    const f32s keep = exp_bounded(hn::Sub(before, now));
+    store(now, tile.highest + m);
+    store(keep, tile.keep + m);
+    store(hn::Mul(load(tile.total + m), keep), tile.total + m);
+  }
+  for (std::size_t m = 0; m < tile.count; ++m) {
+    float* scores = tile.scores + m * key_block;
+    const f32s now = splat(tile.highest[m]);
     f32s total = zero();
     for (std::size_t j = 0; j < key_block; j += lanes) {
-      const f32s weight = exp_bounded(hn::Sub(load(scores + j), splat(now)));
+      const f32s weight = exp_bounded(hn::MulSub(load(scores + j), splat(factor), now));
       total = hn::Add(total, weight);
       store(weight, scores + j);
     }
-    tile.total[m] = tile.total[m] * tile.keep[m] + sum(total);
+    tile.total[m] += sum(total);
   }
 }
 
@@ -309,7 +311,7 @@ inline void attention(const attention_shape& shape, const attention_rows& rows, 
   const std::size_t stride = row_bytes(shape.cache, dim);
   const std::size_t most = std::min(attention_tile::most, attention_tile::most_sums / padded_dim / 4 * 4);
   const bool transposed = !direct_cache || rows.count * group >= transpose_threshold || dim != padded_dim;
-  INLAY_ASSERT(most != 0);
+  INLAY_ASSERT(most != 0 && shape.scale > 0.0f);
 
   attention_tile tile;
   for (std::size_t v = begin * group; v < end * group; v += most) {
@@ -319,8 +321,6 @@ inline void attention(const attention_shape& shape, const attention_rows& rows, 
     std::size_t limit = 0;
     for (std::size_t m = 0; m < tile.count; ++m) {
       tile.weights[m] = tile.scores + m * key_block;
-      tile.highest[m] = -std::numeric_limits<float>::infinity();
-      tile.total[m] = 0.0f;
       if (m >= real) {  // fills up; sees nothing
         tile.queries[m] = tile.queries[0];
         tile.from[m] = tile.to[m] = 0;
@@ -334,6 +334,9 @@ inline void attention(const attention_shape& shape, const attention_rows& rows, 
       oldest = std::min(oldest, tile.from[m]);
       limit = std::max(limit, tile.to[m]);
     }
+    // Not -infinity: a vector that has seen nothing yet keeps weights e^(-infinity - lowest) = 0.
+    std::fill_n(tile.highest, attention_tile::most, std::numeric_limits<float>::lowest());
+    std::fill_n(tile.total, attention_tile::most, 0.0f);
     std::fill_n(tile.scores, tile.count * key_block, 0.0f);
     std::fill_n(tile.sums, tile.count * padded_dim, 0.0f);
 
