@@ -48,7 +48,7 @@ class Checkpoint:
     config_style: str = "v4"  # "v4": rope_theta and rope_scaling; "v5": rope_parameters
     config_edit: Callable[[dict], None] | None = None  # last changes to config.json
     randomise: Callable[[str, torch.Tensor, torch.Generator], torch.Tensor | None] | None = None  # None: the default
-    rename: Callable[[str], str] | None = None  # tensor names in the file
+    extra_tensors: Callable[[dict[str, torch.Tensor], "Checkpoint"], dict[str, torch.Tensor]] | None = None  # also in the file
     shard_size: str | None = None
     tokenizer: bool = False
     gguf: Callable[["Checkpoint", dict[str, torch.Tensor], Path], None] | None = None
@@ -105,7 +105,7 @@ def config_json(model, checkpoint: Checkpoint) -> dict:
     old = checkpoint.config_style == "v4"
 
     def clean(config: dict) -> dict:
-        kept = {k: clean(v) if k.endswith("_config") else v for k, v in config.items()
+        kept = {k: clean(v) if k.endswith("_config") and v and k != "per_layer_config" else v for k, v in config.items()
                 if k not in NOISE and not k.startswith("_") and k != "dtype"}  # fmt: skip
         if old:
             old_rope_keys(kept)
@@ -124,13 +124,12 @@ def save_weights(model, checkpoint: Checkpoint, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         model.to(checkpoint.dtype).save_pretrained(scratch, max_shard_size=checkpoint.shard_size or "1GB")
         files = [f for f in Path(scratch).iterdir() if ".safetensors" in f.name]
-        if checkpoint.rename is None:
+        if checkpoint.extra_tensors is None:
             for f in files:
                 shutil.copy(f, folder / f.name)
             return
-        (only,) = files
-        with safe_open(only, "pt") as f:
-            save_file({checkpoint.rename(k): f.get_tensor(k) for k in f.keys()}, folder / only.name, {"format": "pt"})
+        state = tensors_of(Path(scratch))
+        save_file(state | checkpoint.extra_tensors(state, checkpoint), folder / "model.safetensors", {"format": "pt"})
 
 
 def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
