@@ -53,10 +53,10 @@ TEST_CASE("a space is put before the text and lost again in decoding") {
   CHECK(t->encode("a") == ids{space_a});
   CHECK(t->encode("ab") == ids{space_a, b});
   CHECK(t->encode(" a") == ids{space, space_a});
-  CHECK(t->encode("a", {.at_start = false}) == ids{a});
+  CHECK(t->encode("a", {.place = inlay::text_place::inside}) == ids{a});
   CHECK(t->encode("\xE2\x96\x81"
                   "a",
-                  {.at_start = false}) == ids{space_a});
+                  {.place = inlay::text_place::inside}) == ids{space_a});
   CHECK(t->encode("").empty());
   CHECK(t->encode("a", {.add_special_tokens = true}) == ids{1, space_a});
   CHECK(inlay::decode(*t, t->encode("a ab")) == "a ab");

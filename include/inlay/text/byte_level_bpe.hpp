@@ -59,7 +59,7 @@ inline bool decode_alphabet(std::string_view text, std::string& out) {
 class byte_level_bpe final : public detail::table_tokenizer {
  public:
   struct options {
-    pretokenizer words = pretokenizer::gpt2;
+    pretokenizer words = {word_split::gpt2};
     bool whole_words = false;   ///< a word that is a token is taken as it is, whatever the merges say
     bool space_before = false;  ///< a space is put before a text that does not begin with white space
   };
@@ -74,9 +74,10 @@ class byte_level_bpe final : public detail::table_tokenizer {
   }
 
  protected:
-  void encode_text(std::string_view text, bool at_start, std::vector<token_id>& out) const override {
+  void encode_text(std::string_view text, text_place place, std::vector<token_id>& out) const override {
     detail::merger scratch;
-    if (how_.space_before && at_start && !unicode::is(unicode::white_space, utf8::decode(text).code)) {
+    if (how_.space_before && place != text_place::inside &&
+        !unicode::is(unicode::white_space, utf8::decode(text).code)) {
       std::string spaced(1, ' ');
       spaced += text;
       encode_words(spaced, scratch, out);

@@ -75,11 +75,11 @@ inline result<void> encode(const tokenizer& vocabulary, const chat_prompt& promp
   const auto& parts = prompt.parts();
   const bool own_bos = !parts.empty() && parts[0].what == kind::bos && vocabulary.specials().bos;
   if (at_start && !own_bos) out.insert(out.end(), vocabulary.prefix().begin(), vocabulary.prefix().end());
-  bool after_control = at_start;
+  text_place place = at_start ? text_place::begin : text_place::inside;
   for (const chat_prompt::part& p : parts) {
     if (p.what == kind::text) {
-      vocabulary.encode(p.text, out, {.specials = special_tokens::as_text, .at_start = after_control});
-      after_control = false;
+      vocabulary.encode(p.text, out, {.specials = special_tokens::as_text, .place = place});
+      place = text_place::inside;
       continue;
     }
     std::optional<token_id> id;
@@ -92,7 +92,7 @@ inline result<void> encode(const tokenizer& vocabulary, const chat_prompt& promp
         return fail(errc::mismatch, "The vocabulary has no end of sequence, which the chat format needs.");
     }
     if (id) out.push_back(*id);
-    after_control = true;
+    place = p.what == kind::bos ? text_place::begin : text_place::after_token;
   }
   return {};
 }

@@ -5,26 +5,32 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "inlay/text/unicode.hpp"
 #include "inlay/text/utf8.hpp"
 
 namespace inlay {
 
-/// The patterns, by the family they are known for. Spelled out where they are defined: see split_rules below.
-enum class pretokenizer : unsigned char {
-  none,    ///< one word
-  gpt2,    ///< GPT-2 and everything that uses ByteLevel's own expression
-  smollm,  ///< each digit alone, then gpt2 on the pieces
-  llama3,  ///< Llama 3, Phi-4: numbers in threes
-  qwen2,   ///< as llama3, digits alone
-  qwen35,  ///< as qwen2, marks belong to words
-  tekken,  ///< Mistral Nemo and later: words change at a capital
-  gpt4o,   ///< as tekken, numbers in threes, contractions end a word
-  gemma4,  ///< lines and runs of line ends
+/// One way to cut, most by the family they are known for. The expressions are spelled out below, at split_rules.
+enum class word_split : unsigned char {
+  gpt2,           ///< GPT-2, and ByteLevel's own expression
+  llama3,         ///< Llama 3, Phi-4: numbers in threes
+  qwen2,          ///< as llama3, digits alone
+  qwen35,         ///< as qwen2, marks belong to words
+  tekken,         ///< Mistral Nemo and later: words change at a capital
+  gpt4o,          ///< as tekken, numbers in threes, contractions end a word
+  digits,         ///< each digit alone
+  lines,          ///< lines and runs of line ends (Gemma 4)
+  before_spaces,  ///< a word begins at each space (SentencePiece)
 };
+
+/// Cuts that are applied one after the other to the pieces of the one before; none: the text is one word.
+using pretokenizer = std::vector<word_split>;
 
 namespace detail {
 
@@ -211,7 +217,7 @@ void split_by(std::string_view text, const Match& match, const Sink& sink) {
 }
 
 /// A number alone, or everything up to the next one.
-inline std::size_t match_digits_alone(std::string_view text) noexcept {
+inline std::size_t match_digits(std::string_view text) noexcept {
   const char* const end = text.data() + text.size();
   const char* p = text.data();
   do {
@@ -231,87 +237,95 @@ inline std::size_t match_line(std::string_view text) noexcept {
   return n == std::string_view::npos ? text.size() : n;
 }
 
+inline std::size_t match_to_space(std::string_view text) noexcept {
+  const std::size_t n = text.find(' ', 1);
+  return n == std::string_view::npos ? text.size() : n;
+}
+
 }  // namespace detail
 
 /// Calls `sink(word)` for each word of `text`; the words follow each other without gaps.
 template <class Sink>
-void split_words(pretokenizer how, std::string_view text, const Sink& sink) {
+void split_words(std::span<const word_split> how, std::string_view text, const Sink& sink) {
   using namespace detail;
-  switch (how) {
-    case pretokenizer::none:
-      if (!text.empty()) sink(text);
-      return;
-    case pretokenizer::gpt2:
-      return split_by(text, splitter<gpt2_rules>::match, sink);
-    case pretokenizer::smollm:
-      return split_by(text, match_digits_alone,
-                      [&](std::string_view piece) { split_by(piece, splitter<gpt2_rules>::match, sink); });
-    case pretokenizer::llama3:
-      return split_by(text, splitter<llama3_rules>::match, sink);
-    case pretokenizer::qwen2:
-      return split_by(text, splitter<qwen2_rules>::match, sink);
-    case pretokenizer::qwen35:
-      return split_by(text, splitter<qwen35_rules>::match, sink);
-    case pretokenizer::tekken:
-      return split_by(text, splitter<tekken_rules>::match, sink);
-    case pretokenizer::gpt4o:
-      return split_by(text, splitter<gpt4o_rules>::match, sink);
-    case pretokenizer::gemma4:
-      return split_by(text, match_line, sink);
+  if (how.empty()) {
+    if (!text.empty()) sink(text);
+    return;
+  }
+  const auto then = [&](std::string_view piece) {
+    if (how.size() == 1)
+      sink(piece);
+    else
+      split_words(how.subspan(1), piece, sink);
+  };
+  switch (how[0]) {
+    case word_split::gpt2:
+      return split_by(text, splitter<gpt2_rules>::match, then);
+    case word_split::llama3:
+      return split_by(text, splitter<llama3_rules>::match, then);
+    case word_split::qwen2:
+      return split_by(text, splitter<qwen2_rules>::match, then);
+    case word_split::qwen35:
+      return split_by(text, splitter<qwen35_rules>::match, then);
+    case word_split::tekken:
+      return split_by(text, splitter<tekken_rules>::match, then);
+    case word_split::gpt4o:
+      return split_by(text, splitter<gpt4o_rules>::match, then);
+    case word_split::digits:
+      return split_by(text, match_digits, then);
+    case word_split::lines:
+      return split_by(text, match_line, then);
+    case word_split::before_spaces:
+      return split_by(text, match_to_space, then);
   }
 }
 
 /// What `tokenizer.ggml.pre` names; empty for a pattern that is not one of ours.
-inline std::optional<pretokenizer> pretokenizer_by_gguf_name(std::string_view name) noexcept {
-  struct entry {
-    std::string_view name;
-    pretokenizer how;
+inline std::optional<pretokenizer> pretokenizer_by_gguf_name(std::string_view name) {
+  const auto is_one_of = [name](std::initializer_list<std::string_view> names) {
+    for (const std::string_view n : names)
+      if (n == name) return true;
+    return false;
   };
-  static constexpr entry known[] = {
-      {"gpt-2", pretokenizer::gpt2},
-      {"phi-2", pretokenizer::gpt2},
-      {"gigachat", pretokenizer::gpt2},
-      {"exaone4", pretokenizer::gpt2},
-      {"roberta-bpe", pretokenizer::gpt2},
-      {"jina-es", pretokenizer::gpt2},
-      {"jina-de", pretokenizer::gpt2},
-      {"jina-v1-en", pretokenizer::gpt2},
-      {"jina-v2-es", pretokenizer::gpt2},
-      {"jina-v2-de", pretokenizer::gpt2},
-      {"jina-v2-code", pretokenizer::gpt2},
-      {"mpt", pretokenizer::gpt2},
-      {"olmo", pretokenizer::gpt2},
-      {"jais", pretokenizer::gpt2},
-      {"smollm", pretokenizer::smollm},
-      {"codeshell", pretokenizer::smollm},
-      {"starcoder", pretokenizer::smollm},
-      {"refact", pretokenizer::smollm},
-      {"command-r", pretokenizer::smollm},
-      {"llama3", pretokenizer::llama3},
-      {"llama-v3", pretokenizer::llama3},
-      {"llama-bpe", pretokenizer::llama3},
-      {"falcon3", pretokenizer::llama3},
-      {"falcon-h1", pretokenizer::llama3},
-      {"pixtral", pretokenizer::llama3},
-      {"midm-2.0", pretokenizer::llama3},
-      {"lfm2", pretokenizer::llama3},
-      {"dbrx", pretokenizer::llama3},
-      {"smaug-bpe", pretokenizer::llama3},
-      {"glm4", pretokenizer::llama3},
-      {"chatglm-bpe", pretokenizer::llama3},
-      {"qwen2", pretokenizer::qwen2},
-      {"deepseek-r1-qwen", pretokenizer::qwen2},
-      {"megrez", pretokenizer::qwen2},
-      {"stablelm2", pretokenizer::qwen2},
-      {"hunyuan", pretokenizer::qwen2},
-      {"qwen35", pretokenizer::qwen35},
-      {"tekken", pretokenizer::tekken},
-      {"gpt-4o", pretokenizer::gpt4o},
-      {"llama4", pretokenizer::gpt4o},
-      {"gemma4", pretokenizer::gemma4},
+  if (is_one_of({"gpt-2", "phi-2", "gigachat", "exaone4", "mpt", "olmo", "jais", "roberta-bpe", "jina-es", "jina-de",
+                 "jina-v1-en", "jina-v2-es", "jina-v2-de", "jina-v2-code"}))
+    return pretokenizer{word_split::gpt2};
+  if (is_one_of({"smollm", "codeshell", "starcoder", "refact", "command-r"}))
+    return pretokenizer{word_split::digits, word_split::gpt2};
+  if (is_one_of({"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "dbrx",
+                 "smaug-bpe", "glm4", "chatglm-bpe"}))
+    return pretokenizer{word_split::llama3};
+  if (is_one_of({"qwen2", "deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan"}))
+    return pretokenizer{word_split::qwen2};
+  if (name == "qwen35") return pretokenizer{word_split::qwen35};
+  if (name == "tekken") return pretokenizer{word_split::tekken};
+  if (is_one_of({"gpt-4o", "llama4"})) return pretokenizer{word_split::gpt4o};
+  return std::nullopt;
+}
+
+/// The cut of a regular expression as tokenizer.json spells it; empty for one that is not ours.
+inline std::optional<word_split> word_split_by_expression(std::string_view expression) noexcept {
+  struct known {
+    std::string_view expression;
+    word_split how;
   };
-  for (const entry& e : known)
-    if (e.name == name) return e.how;
+  static constexpr known all[] = {
+      {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", word_split::gpt2},
+      {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+       word_split::llama3},
+      {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+       word_split::qwen2},
+      {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+       word_split::qwen35},
+      {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+       word_split::tekken},
+      {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+       word_split::gpt4o},
+      {R"(\p{N})", word_split::digits},
+      {R"([^\n]+|[\n]+)", word_split::lines},
+  };
+  for (const known& k : all)
+    if (k.expression == expression) return k.how;
   return std::nullopt;
 }
 

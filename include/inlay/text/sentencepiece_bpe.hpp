@@ -90,15 +90,16 @@ class sentencepiece_bpe final : public detail::table_tokenizer {
   /// When a space is put before a text.
   enum class space_before : unsigned char {
     never,
-    always,          ///< at the begin and after each control token
+    always,          ///< at the begin and after each added token
     unless_present,  ///< there, unless the text begins with a space
   };
   struct options {
     space_before space = space_before::always;
+    bool first_only = false;   ///< at the begin only
     bool marks_spaces = true;  ///< U+2581 in tokens and text is a space
     bool fuse_unknown = true;  ///< neighbouring characters that have no token are one unknown token
     bool whole_words = false;  ///< a word of `words` that is a token is taken as it is
-    pretokenizer words = pretokenizer::none;
+    pretokenizer words = {};
   };
   /// Scores, one a token, or merges.
   using joins = std::variant<std::vector<float>, detail::merge_index>;
@@ -125,12 +126,13 @@ class sentencepiece_bpe final : public detail::table_tokenizer {
   }
 
  protected:
-  void encode_text(std::string_view text, bool at_start, std::vector<token_id>& out) const override {
+  void encode_text(std::string_view text, text_place place, std::vector<token_id>& out) const override {
     const bool marks = how_.marks_spaces && text.find(detail::space_mark) != text.npos;
     std::string changed;
     if (marks) text = changed = detail::spaces_for_marks(text);
-    const bool prefix = at_start && (how_.space == space_before::always ||
-                                     (how_.space == space_before::unless_present && text[0] != ' '));
+    const bool here = place == text_place::begin || (place == text_place::after_token && !how_.first_only);
+    const bool prefix =
+        here && (how_.space == space_before::always || (how_.space == space_before::unless_present && text[0] != ' '));
     if (prefix) {
       if (marks) {
         changed.insert(0, 1, ' ');

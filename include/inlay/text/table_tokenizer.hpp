@@ -22,7 +22,8 @@ namespace inlay::detail {
 /// The parts of a tokenizer that do not depend on its model.
 struct tokenizer_parts {
   token_table tokens;
-  added_token_matcher added;
+  added_token_matcher added;             ///< looked for in the text as it is
+  added_token_matcher added_normalized;  ///< looked for in the normalized text
   special_ids specials;
   std::vector<token_id> prefix, suffix;
   bool strips_first_space = false;
@@ -48,21 +49,10 @@ class table_tokenizer : public tokenizer {
 
   void encode(std::string_view text, std::vector<token_id>& out, const encode_options& options) const final {
     if (options.add_special_tokens) out.insert(out.end(), parts_.prefix.begin(), parts_.prefix.end());
-    bool at_start = options.at_start;
-    std::size_t done = 0, from = 0;
-    for (added_token_matcher::found f; (f = parts_.added.find(text, from)).token != nullptr;) {
-      std::size_t begin = f.begin, end = f.begin + f.size;
-      from = end;
-      if (f.token->control && options.specials == special_tokens::as_text) continue;
-      if (f.token->single_word && (ends_in_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
-      if (f.token->strip_left) begin = white_space_before(text, done, begin);
-      if (f.token->strip_right) end = white_space_after(text, end);
-      if (done < begin) encode_text(text.substr(done, begin - done), at_start, out);
-      out.push_back(f.token->id);
-      at_start = true;
-      done = from = end;
-    }
-    if (done < text.size()) encode_text(text.substr(done), at_start, out);
+    cut(parts_.added, text, options.place, options.specials, out, [&](std::string_view part, text_place place) {
+      cut(parts_.added_normalized, part, place, options.specials, out,
+          [&](std::string_view rest, text_place where) { encode_text(rest, where, out); });
+    });
     if (options.add_special_tokens) out.insert(out.end(), parts_.suffix.begin(), parts_.suffix.end());
   }
 
@@ -70,12 +60,33 @@ class table_tokenizer : public tokenizer {
   explicit table_tokenizer(tokenizer_parts parts) : parts_(std::move(parts)) {}
 
   /// Appends the ids of a text without added tokens, which is not empty.
-  virtual void encode_text(std::string_view text, bool at_start, std::vector<token_id>& out) const = 0;
+  virtual void encode_text(std::string_view text, text_place place, std::vector<token_id>& out) const = 0;
 
   const token_table& tokens() const noexcept { return parts_.tokens; }
 
  private:
-  static constexpr unicode::set word_set = unicode::letter | unicode::mark | unicode::number;
+  /// Cuts the added tokens out of `text`: their ids go to `out`, what is between them to `on_text`.
+  template <class OnText>
+  static void cut(const added_token_matcher& added, std::string_view text, text_place place, special_tokens specials,
+                  std::vector<token_id>& out, const OnText& on_text) {
+    std::size_t done = 0, from = 0;
+    for (added_token_matcher::found f; (f = added.find(text, from)).token != nullptr;) {
+      std::size_t begin = f.begin, end = f.begin + f.size;
+      from = end;
+      if (f.token->control && specials == special_tokens::as_text) continue;
+      if (f.token->single_word && (ends_in_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
+      if (f.token->strip_left) begin = white_space_before(text, done, begin);
+      if (f.token->strip_right) end = white_space_after(text, end);
+      if (done < begin) on_text(text.substr(done, begin - done), place);
+      out.push_back(f.token->id);
+      place = text_place::after_token;
+      done = from = end;
+    }
+    if (done < text.size()) on_text(text.substr(done), place);
+  }
+
+  static constexpr unicode::set word_set =
+      unicode::letter | unicode::mark | unicode::any_of(unicode::category::nd, unicode::category::nl);
 
   static bool begins_with_word(std::string_view text) noexcept {
     return !text.empty() && in_word(utf8::decode(text).code);

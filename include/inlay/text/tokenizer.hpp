@@ -18,13 +18,18 @@ enum class special_tokens : bool {
   recognised,  ///< they become the control token: for templates that were written by the program
 };
 
+/// Where a text stands in its sequence. Vocabularies that put a space before the first word (SentencePiece) look at it.
+enum class text_place : unsigned char {
+  begin,        ///< nothing but BOS before it
+  after_token,  ///< after a control token that is not part of a text, as in a chat
+  inside,       ///< continues the text before it
+};
+
 struct encode_options {
   special_tokens specials = special_tokens::as_text;
   /// Adds what the model was trained to see around a text (BOS, EOS, [CLS] and [SEP]), if anything.
   bool add_special_tokens = false;
-  /// The text begins the sequence or follows a control token. Vocabularies that put a space before the first word
-  /// (SentencePiece) do so only then; false continues the text before.
-  bool at_start = true;
+  text_place place = text_place::begin;
 };
 
 /// Text to token ids and back. Immutable: one object serves any number of threads.
