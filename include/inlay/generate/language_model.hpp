@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "inlay/core/function_ref.hpp"
 #include "inlay/layers/state.hpp"
 #include "inlay/models/batch.hpp"
+#include "inlay/text/chat.hpp"
 #include "inlay/text/tokenizer.hpp"
 
 namespace inlay {
@@ -69,6 +71,8 @@ class language_model {
   const error& text_error() const { return text_error_; }
   /// The checkpoint's Jinja chat template; empty if it has none.
   const std::string& chat_template() const { return chat_template_; }
+  /// How the model was taught to read conversations, if the checkpoint says so in a way the library knows.
+  const std::optional<any_chat_format>& chat() const { return chat_; }
   /// Tokens that end an answer.
   const std::vector<token_id>& stop_tokens() const { return stop_tokens_; }
   /// Longest sequence the model was trained for, if the checkpoint says; else 0.
@@ -89,10 +93,9 @@ class language_model {
 
   void set_text(std::unique_ptr<tokenizer> t) { tokenizer_ = std::move(t); }
   void set_text_error(error e) { text_error_ = std::move(e); }
-  void set_chat(std::string chat_template, std::vector<token_id> stop_tokens) {
-    chat_template_ = std::move(chat_template);
-    stop_tokens_ = std::move(stop_tokens);
-  }
+  void set_chat_template(std::string chat_template) { chat_template_ = std::move(chat_template); }
+  void set_chat(std::optional<any_chat_format> format) { chat_ = std::move(format); }
+  void set_stop_tokens(std::vector<token_id> tokens) { stop_tokens_ = std::move(tokens); }
   void set_trained_context(std::size_t positions) { trained_context_ = positions; }
 
  private:
@@ -101,6 +104,7 @@ class language_model {
   std::unique_ptr<tokenizer> tokenizer_;
   error text_error_{errc::missing, "The checkpoint has no tokenizer."};
   std::string chat_template_;
+  std::optional<any_chat_format> chat_;
   std::vector<token_id> stop_tokens_;
   std::size_t trained_context_ = 0;
 };

@@ -36,20 +36,31 @@ inline void take_tokenizer(result<std::unique_ptr<tokenizer>> t, std::string_vie
   model.set_text(*std::move(t));
 }
 
+/// The chat format that the template (or, without one, the vocabulary) is of, and all tokens that end an answer.
+inline void set_chat(std::string chat_template, std::vector<token_id> stops, language_model& model) {
+  if (model.text() != nullptr) {
+    const auto format = detect_chat_format(chat_template, *model.text());
+    const special_ids& specials = model.text()->specials();
+    const auto add = [&](std::optional<token_id> id) {
+      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
+    };
+    for (const auto& id : {specials.eos, specials.eot, specials.eom}) add(id);
+    if (format)
+      for (const token_id id : stop_tokens(*format, *model.text())) add(id);
+    model.set_chat(format);
+  }
+  model.set_chat_template(std::move(chat_template));
+  model.set_stop_tokens(std::move(stops));
+}
+
 inline void load_text_gguf(const gguf_file& file, language_model& model) {
   if (auto v = vocabulary_from_gguf(file))
     take_tokenizer(make_tokenizer(*v), file.path(), model);
   else
     model.set_text_error(std::move(v).error());
 
-  std::vector<token_id> stops;
-  if (model.text() != nullptr) {
-    const special_ids& s = model.text()->specials();
-    for (const auto& id : {s.eos, s.eot, s.eom})
-      if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
-  }
   const auto chat = file.get_or<std::string_view>("tokenizer.chat_template", "");
-  model.set_chat(std::string(chat ? *chat : std::string_view()), std::move(stops));
+  set_chat(std::string(chat ? *chat : std::string_view()), {}, model);
   if (const auto architecture = file.get<std::string_view>("general.architecture"))
     if (const auto context = file.get_or<std::uint64_t>(concat(*architecture, ".context_length"), 0))
       model.set_trained_context(static_cast<std::size_t>(*context));
@@ -101,7 +112,7 @@ inline void load_text_folder(const std::string& folder, std::string_view config,
         document && document->is_object())
       if (const auto found = document->find("chat_template"); found != document->end() && found->is_string())
         chat = found->get<std::string>();
-  model.set_chat(std::move(chat), std::move(stops));
+  set_chat(std::move(chat), std::move(stops), model);
 }
 
 inline void load_text(const checkpoint& file, language_model& model) {

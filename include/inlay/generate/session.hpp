@@ -39,6 +39,7 @@ struct session_options {
   dtype kv_type = dtype::f16;  ///< storage of keys and values: f32, f16 or bf16
   inlay::sampling sampling = {};
   full_context when_full = full_context::stop;
+  std::string system = {};  ///< system prompt of reply(); empty: the chat format's own
 };
 
 /// Why a generation ended.
@@ -151,6 +152,9 @@ class session {
     history_.clear();
     turns_.clear();
     unread_.clear();
+    conversation_.clear();
+    in_conversation_ = false;
+    answering_ = false;
     has_logits_ = false;
     finish_ = finish::stopped;
     if (memory_.size() != 0) {
@@ -184,6 +188,7 @@ class session {
   /// (`new_turn`) marks where turns may be dropped when the context is full; what comes before the first turn is always
   /// kept.
   answer generate(std::span<const token_id> prompt, generate_options options = {}, bool new_turn = true) {
+    end_turn();
     start(std::move(options));
     if (new_turn) turns_.push_back(history_.size() + unread_.size());
     unread_.insert(unread_.end(), prompt.begin(), prompt.end());
@@ -200,9 +205,35 @@ class session {
       end_with(model_.text_error());
       return answer(*this);
     }
-    const encode_options how{special_tokens::as_text, history_.empty(), history_.empty()};
+    const encode_options how{special_tokens::as_text, history_.empty(),
+                             history_.empty() ? text_place::begin : text_place::inside};
     return generate(model_.text()->encode(prompt, how), std::move(options));
   }
+
+  /// The model's answer to what a user says, in the chat format of the checkpoint; continues the conversation of the
+  /// earlier replies. Nothing that the user types can become a control token. When the context is full and old turns
+  /// may be dropped, the system prompt and the latest turns stay.
+  answer reply(std::string_view user, generate_options options = {}) {
+    end_turn();
+    start(std::move(options));
+    if (conversation_.empty() && !options_.system.empty())
+      conversation_.push_back({chat_role::system, options_.system});
+    const std::size_t from = history_.empty() ? 0 : conversation_.size();
+    conversation_.push_back({chat_role::user, std::string(user)});
+    in_conversation_ = true;
+    const auto begin = clock::now();
+    if (auto encoded = encode_messages(conversation_, from, unread_); !encoded) {
+      end_with(std::move(encoded).error());
+    } else {
+      metrics_.prompt_tokens = unread_.size();
+      answering_ = read_unread();
+    }
+    answer_begin_ = history_.size();
+    metrics_.prompt_seconds = seconds_since(begin);
+    return answer(*this);
+  }
+  /// What was said through reply().
+  std::span<const message> conversation() const { return conversation_; }
 
   /// The text that the next tokens complete, until the generation ends. Normally called through `answer`.
   std::optional<std::string_view> next_piece() {
@@ -281,6 +312,7 @@ class session {
   /// Drops the oldest turns until a quarter of the context is free, and reads the rest again.
   bool make_room() {
     if (options_.when_full != full_context::drop_oldest_turns) return false;
+    if (in_conversation_) return make_room_in_conversation();
     const std::size_t kept_front = turns_.empty() ? history_.size() : turns_.front();
     const std::size_t wanted = unread_.size() + std::max<std::size_t>(options_.context / 4, 1);
     std::size_t drop = 0;
@@ -297,6 +329,61 @@ class session {
     history_.clear();
     begin_sequence();
     return read(kept).has_value();
+  }
+
+  /// The same for a conversation, which is written anew without its oldest messages: some formats put the system prompt
+  /// into the first turn, wherever that is.
+  bool make_room_in_conversation() {
+    std::vector<token_id> said;  // of the answer that is being generated
+    if (answering_) {
+      said.assign(history_.begin() + static_cast<std::ptrdiff_t>(answer_begin_), history_.end());
+      said.insert(said.end(), unread_.begin(), unread_.end());
+    }
+    std::vector<message> kept = conversation_;
+    std::vector<token_id> prompt;
+    const auto too_long = [&](std::size_t spare) { return prompt.size() + said.size() + spare > options_.context; };
+    const auto front = kept.begin() + (kept.front().role == chat_role::system ? 1 : 0);
+    do {
+      // Up to the next user message; the last one is what is being answered.
+      const auto next = std::find_if(front + 1, kept.end(), [](const message& m) { return m.role == chat_role::user; });
+      if (next == kept.end()) break;
+      kept.erase(front, next);
+      prompt.clear();
+      if (!encode_messages(kept, 0, prompt)) return false;
+    } while (too_long(options_.context / 4));
+    if (prompt.empty() || too_long(0)) return false;
+    conversation_ = std::move(kept);
+    history_.clear();
+    begin_sequence();
+    answer_begin_ = prompt.size();
+    prompt.insert(prompt.end(), said.begin(), said.end());
+    unread_ = std::move(prompt);
+    return true;
+  }
+
+  result<void> encode_messages(std::span<const message> messages, std::size_t from, std::vector<token_id>& out) const {
+    if (model_.text() == nullptr) return unexpected<error>(model_.text_error());
+    if (!model_.chat())
+      return fail(errc::unsupported,
+                  "The checkpoint's chat format is not known; generate() takes a prompt of one's own.");
+    return encode_chat(*model_.chat(), *model_.text(), messages, from, out);
+  }
+
+  /// Puts the last answer into the conversation; what ends it is written by the chat format. A message that the model
+  /// could not read is taken out again.
+  void end_turn() {
+    if (!in_conversation_) return;
+    in_conversation_ = false;
+    if (!answering_) {
+      conversation_.pop_back();
+      unread_.clear();
+      return;
+    }
+    answering_ = false;
+    if (finish_ == finish::stop_token && !unread_.empty()) unread_.pop_back();
+    std::vector<token_id> ids(history_.begin() + static_cast<std::ptrdiff_t>(answer_begin_), history_.end());
+    ids.insert(ids.end(), unread_.begin(), unread_.end());
+    conversation_.push_back({chat_role::assistant, decode(*model_.text(), ids)});
   }
 
   /// Picks a token and returns the text it completes.
@@ -349,6 +436,11 @@ class session {
   std::vector<token_id> history_;   ///< tokens read
   std::vector<token_id> unread_;    ///< tokens that belong to the sequence and are not read yet
   std::vector<std::size_t> turns_;  ///< positions where turns begin
+
+  std::vector<message> conversation_;
+  bool in_conversation_ = false;  ///< its last message is a user's, for the model to answer
+  bool answering_ = false;        ///< and the model has read it
+  std::size_t answer_begin_ = 0;  ///< position of the answer's first token
 
   generate_options generation_;
   std::optional<text_decoder> decoder_;

@@ -9,6 +9,7 @@
 
 #include "inlay/config/macros.hpp"
 #include "inlay/kernels/policy.hpp"
+#include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
 
 namespace inlay::kernels {
@@ -132,7 +133,7 @@ struct plain {
     }
   }
 
-  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { quantize_row(type, x, n, out); }
+  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { store_cache_row(type, x, n, out); }
 
   /// One pass with a running maximum (Milakov & Gimelshein 2018; FlashAttention's recurrence): no score buffer.
   static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,

@@ -12,7 +12,6 @@
 #include "inlay/quant/iq4_blocks.hpp"
 #include "inlay/quant/k_blocks.hpp"
 #include "inlay/quant/legacy_blocks.hpp"
-#include "inlay/quant/quantize.hpp"
 
 namespace inlay {
 

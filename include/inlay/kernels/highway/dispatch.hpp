@@ -20,6 +20,7 @@
 #include "inlay/config/macros.hpp"
 #include "inlay/kernels/highway/cpu.hpp"
 #include "inlay/kernels/policy.hpp"
+#include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
 
 #include "inlay/kernels/highway/foreach_target.hpp"

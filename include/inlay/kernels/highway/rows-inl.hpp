@@ -147,7 +147,7 @@ inline void store_row(dtype type, const float* x, std::size_t n, std::byte* out)
     if (n != 0) std::memcpy(out, x, n * sizeof(float));
     return;
   }
-  if (type != dtype::f16 && type != dtype::bf16) return quantize_row(type, x, n, out);
+  if (type != dtype::f16 && type != dtype::bf16) return store_cache_row(type, x, n, out);
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     if (type == dtype::f16)

@@ -13,6 +13,7 @@
 #include "inlay/kernels/policy.hpp"
 #include "inlay/kernels/xsimd/attention.hpp"
 #include "inlay/kernels/xsimd/vectors.hpp"
+#include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
 
 namespace inlay::kernels {
@@ -104,7 +105,7 @@ struct fixed_for {
     transform<Arch>(n, out, body, first, more...);
   }
 
-  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { quantize_row(type, x, n, out); }
+  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { store_cache_row(type, x, n, out); }
 
   static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
                         std::size_t begin, std::size_t end) {
