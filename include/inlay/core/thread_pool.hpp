@@ -57,7 +57,8 @@ class thread_pool {
     s.generation.fetch_add(1, std::memory_order_seq_cst);
     if (s.sleeping.load(std::memory_order_seq_cst) != 0) s.generation.notify_all();
     work(s);
-    while (s.busy.load(std::memory_order_acquire) != 0) pause();
+    // A worker that is not running holds its task until the system lets it: spinning on would only be in its way.
+    for (int i = 0; s.busy.load(std::memory_order_acquire) != 0; ++i) i < spins ? pause() : std::this_thread::yield();
   }
 
  private:
@@ -72,6 +73,8 @@ class thread_pool {
     alignas(64) std::atomic<std::size_t> busy{0};
   };
 
+  static constexpr int spins = 4000;  // some 50 to 100 microseconds
+
   static void pause() {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -85,7 +88,6 @@ class thread_pool {
   }
 
   static void serve(shared& s) {
-    constexpr int spins = 4000;  // some 50 to 100 microseconds
     for (std::uint32_t seen = 0;;) {
       for (int i = 0; i < spins && s.generation.load(std::memory_order_acquire) == seen; ++i) pause();
       if (s.generation.load(std::memory_order_acquire) == seen) {
