@@ -84,7 +84,7 @@ inline void matmul(const matrix_ref& w, const activations& x, float* out, std::s
                    std::size_t end, bool add) {
   INLAY_ASSERT(w.columns == x.columns && begin % panel_rows == 0 && end <= w.rows);
   if (x.count == 0 || begin >= end) return;
-  if (w.layout == layout::rows) return multiply_unpacked(w, x, out, stride, begin, end, add);
+  if (w.layout == layout::rows) return multiply_file_rows(w, x, out, stride, begin, end, add);
   visit_dtype(w.type, [&]<dtype Type>() HWY_ATTR {
     if constexpr (is_packed<Type>) {
       INLAY_ASSERT(x.quantized != nullptr);
