@@ -23,8 +23,6 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-import tiny_tokenizer
-
 # Keys of config.json that say nothing about the model.
 NOISE = {
     "_name_or_path", "chunk_size_feed_forward", "id2label", "is_encoder_decoder", "label2id", "output_attentions",
@@ -50,7 +48,7 @@ class Checkpoint:
     randomise: Callable[[str, torch.Tensor, torch.Generator], torch.Tensor | None] | None = None  # None: the default
     extra_tensors: Callable[[dict[str, torch.Tensor], "Checkpoint"], dict[str, torch.Tensor]] | None = None  # also in the file
     shard_size: str | None = None
-    tokenizer: bool = False
+    write_tokenizer: Callable[[Path, int], None] | None = None  # tokenizer.json for a vocabulary of this size
     gguf: Callable[["Checkpoint", dict[str, torch.Tensor], Path], None] | None = None
     min_margin: float = 0.02
     min_distinct: int = 10  # different tokens in the greedy continuation
@@ -221,8 +219,8 @@ def make(checkpoint: Checkpoint, out: Path) -> None:
     versions = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}"
     for name, expected in files.items():
         save_file(expected, folder / name, {"made_with": f"{versions}, seed {seed}"})
-    if checkpoint.tokenizer:
-        tiny_tokenizer.write_tokenizer_json(folder, model.config.get_text_config().vocab_size)
+    if checkpoint.write_tokenizer:
+        checkpoint.write_tokenizer(folder, model.config.get_text_config().vocab_size)
     if checkpoint.gguf:
         checkpoint.gguf(checkpoint, tensors_of(folder), folder)
     for file in folder.iterdir():

@@ -67,7 +67,7 @@ def add_field(writer: gguf.GGUFWriter, key: str, value) -> None:
 
 
 def write(path: Path, architecture: str, fields: dict, tensors: dict[str, torch.Tensor], vocab: int,
-          kind: Type = Type.F32, keep_f32=lambda name: False) -> None:  # fmt: skip
+          kind: Type = Type.F32, keep_f32=lambda name: False, add_tokenizer=tiny_tokenizer.add_to_gguf) -> None:  # fmt: skip
     """One GGUF file. `fields` are the architecture's keys without its prefix; a key with "general." stays as it is.
 
     Tensors of two and more dimensions are stored as `kind`, others and those `keep_f32` names as F32.
@@ -79,7 +79,7 @@ def write(path: Path, architecture: str, fields: dict, tensors: dict[str, torch.
         add_field(writer, key if key.startswith("general.") else f"{architecture}.{key}", value)
     writer.add_file_type(FILE_TYPES[kind])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    tiny_tokenizer.add_to_gguf(writer, vocab)
+    add_tokenizer(writer, vocab)
     for name, tensor in tensors.items():
         data = tensor.float().numpy()
         if tensor.dim() < 2 or kind == Type.F32 or keep_f32(name):

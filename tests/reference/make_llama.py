@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import gguf_export as ge
+import tiny_tokenizer
 from common import Checkpoint, causal_expectations, reload, run
 
 TENSOR_NAMES = {
@@ -142,7 +143,8 @@ def llama(name: str, *, gguf=write_gguf, dtype=torch.float32, rope=None, style="
         bos_token_id=1, eos_token_id=2, rope_parameters=rope or {"rope_type": "default", "rope_theta": 10000.0},
     )  # fmt: skip
     config = LlamaConfig(**(settings | changes))
-    return Checkpoint(name, config, LlamaForCausalLM, dtype, config_style=style, gguf=gguf, tokenizer=tokenizer,
+    return Checkpoint(name, config, LlamaForCausalLM, dtype, config_style=style, gguf=gguf,
+                      write_tokenizer=tiny_tokenizer.write_tokenizer_json if tokenizer else None,
                       shard_size=shard_size)  # fmt: skip
 
 
