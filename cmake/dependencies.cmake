@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The headers inlay builds on: all of them header-only here, none of them linked. One macro each; headers.cmake has the
-# order in which they are looked for. Part of the installed package as well.
+# The libraries inlay builds on, one macro each; headers.cmake has the order in which they are looked for. inlay itself
+# needs headers only and links none of them. Part of the installed package as well.
 
 include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/headers.cmake")
@@ -49,4 +49,17 @@ macro(inlay_find_cli11)
     PINNED 2.4.1 ARCHIVE "https://github.com/CLIUtils/CLI11/archive/v2.4.1.tar.gz"
     SHA256 73b7ec52261ce8fe980a29df6b4ceb66243bb0b779451dbd3d014cfec9fdbb58
     DEBIAN libcli11-dev)
+endmacro()
+
+# Optional, and the one that is linked: Unicode normal forms for tokenizers that ask for them. Sets INLAY_UTF8PROC_LIBRARY,
+# or INLAY_UTF8PROC_SOURCE where there is only the C source.
+macro(inlay_find_utf8proc)
+  inlay_headers(utf8proc MINIMUM 2.5 PROBE utf8proc.h KEEP utf8proc.h utf8proc.c utf8proc_data.c
+    VERSION_IN utf8proc.h VERSION_MACRO UTF8PROC_VERSION
+    PINNED 2.9.0 ARCHIVE "https://github.com/JuliaStrings/utf8proc/archive/v2.9.0.tar.gz"
+    SHA256 18c1626e9fc5a2e192311e36b3010bfc698078f692888940f1fa150547abb0c1
+    DEBIAN libutf8proc-dev)
+  find_file(INLAY_UTF8PROC_SOURCE utf8proc.c PATHS "${INLAY_UTF8PROC_INCLUDE_DIR}" NO_DEFAULT_PATH)
+  find_library(INLAY_UTF8PROC_LIBRARY utf8proc HINTS "${INLAY_UTF8PROC_INCLUDE_DIR}/../lib")
+  mark_as_advanced(INLAY_UTF8PROC_SOURCE INLAY_UTF8PROC_LIBRARY)
 endmacro()

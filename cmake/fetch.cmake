@@ -7,7 +7,8 @@ include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/cache.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/debian.cmake")
 
-# Moves the include folder found anywhere below `tree`, with the licence texts, to <target>/include and <target>/.
+# Moves the include folder found anywhere below `tree` to <target>/include, static libraries to <target>/lib and licence
+# texts to <target>.
 function(_inlay_headers_adopt tree target out)
   set(${out} FALSE PARENT_SCOPE)
   get_filename_component(file "${arg_PROBE}" NAME)
@@ -23,6 +24,10 @@ function(_inlay_headers_adopt tree target out)
         file(COPY "${root}/${entry}" DESTINATION "${target}.partial/include")
       endif()
     endforeach()
+    file(GLOB archives "${tree}/usr/lib/*/*.a")
+    if(archives)
+      file(COPY ${archives} DESTINATION "${target}.partial/lib")
+    endif()
     file(GLOB licences "${tree}/*/LICEN[SC]E*" "${tree}/*/COPYING*" "${tree}/usr/share/doc/*/copyright")
     foreach(licence IN LISTS licences)
       file(COPY "${licence}" DESTINATION "${target}.partial")
