@@ -6,6 +6,9 @@ include_guard(GLOBAL)
 
 set(INLAY_DEBIAN_SUITE "trixie" CACHE STRING "The Debian suite that packages are taken from")
 mark_as_advanced(INLAY_DEBIAN_SUITE)
+if(NOT INLAY_APT_HOME)
+  set(INLAY_APT_HOME "${CMAKE_BINARY_DIR}/inlay-apt")
+endif()
 
 # The archive URIs of the machine's own release: what apt lists, and failing that (no index downloaded yet) its sources.
 function(_inlay_debian_mirrors out)
@@ -71,7 +74,7 @@ function(_inlay_debian_prepare)
     return()
   endif()
   _inlay_debian_mirrors(mirrors)
-  set(home "${CMAKE_BINARY_DIR}/inlay-apt")
+  set(home "${INLAY_APT_HOME}")
   file(MAKE_DIRECTORY "${home}/lists/partial" "${home}/cache/archives/partial" "${home}/sources.d")
   set(keyring "")
   if(EXISTS /usr/share/keyrings/debian-archive-keyring.gpg)
