@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/quant/block_file.hpp"
@@ -142,6 +143,24 @@ TEST_CASE("decoded blocks, with scales of any size and sign, are encoded again w
       const bool zero = std::all_of(line.floats.begin(), line.floats.end(), [](float value) { return value == 0; });
       CHECK((zero || relative_error(line.type, line.floats) < ggml.normal));
     }
+  }
+}
+
+TEST_CASE("a grid with as many levels as the format has is found") {
+  noise source(4);
+  for (const auto& [type, levels] : {std::pair{dtype::q4_k, 16u}, std::pair{dtype::q5_k, 32u}}) {
+    std::vector<float> in(256 * 40);
+    for (std::size_t first = 0; first < in.size(); first += 32) {
+      const float step = 0.01f + 0.01f * std::fabs(source.normal());
+      const float least = -step * static_cast<float>(levels) * 0.5f;
+      for (std::size_t i = 0; i < 32; ++i) {
+        const std::uint32_t level = i < 2 ? static_cast<std::uint32_t>(i) * (levels - 1) : source.bits() % levels;
+        in[first + i] = least + step * static_cast<float>(level);
+      }
+    }
+    // What is left is the rounding of scales and minimums to 6 bits; half a step is 1 / 32 and 1 / 64 of the range.
+    CAPTURE(std::string(name(type)));
+    CHECK(relative_error(type, in) < 0.008);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "inlay/quant/block.hpp"
 
@@ -34,6 +35,14 @@ struct whole_levels {
   static float nearest(float value) {
     return nearest_whole(bounded(value, static_cast<float>(Least), static_cast<float>(Most)));
   }
+};
+
+/// Levels 0..Most, for values that are not negative.
+template <int Most>
+struct natural_levels {
+  static constexpr float extreme = Most;
+  static constexpr float search_step = 0.1f;
+  static float nearest(float value) { return nearest_whole(bounded(value, 0, static_cast<float>(Most))); }
 };
 
 /// Several sums over a sub-block, each in eight lanes, so that they can be computed in vectors.
@@ -116,7 +125,7 @@ affine_pair search_affine(const float* x, const float* w) {
     term[2] = w[i] * x[i] * x[i];
   });
   affine_pair best{(greatest - least) / static_cast<float>(Most), -least};
-  float best_error = -1;
+  float best_error = std::numeric_limits<float>::infinity();
   for (int step = -6; step <= 16; ++step) {
     const float inverse = (static_cast<float>(Most) + 0.1f * static_cast<float>(step)) / (greatest - least);
     float sums[3];  // of w q, w q^2, w q x
@@ -133,9 +142,9 @@ affine_pair search_affine(const float* x, const float* w) {
       const float min = (sums[0] * sums[2] - sums[1] * all[1]) / determinant;
       if (min > 0) fitted = {(all[0] * sums[2] - all[1] * sums[0]) / determinant, min};
     }
-    // Of the best line through these levels.
+    // Of the best line through these levels. Of an exact one, rounding can make it negative.
     const float error = all[2] - fitted.scale * sums[2] + fitted.min * all[1];
-    if (best_error < 0 || error < best_error) {
+    if (error < best_error) {
       best_error = error;
       best = fitted;
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Super-blocks of 256 weights whose sub-blocks have small whole numbers a_k for scales, times one d that they share
-// (and, in the affine formats, b_k times one dmin). The scales wanted by the sub-blocks are rounded to a first d; then,
-// in rounds while the error falls, each sub-block tries the whole numbers next to its own with levels to match, and d
-// is fitted to all levels.
+// (and, in the affine formats, b_k times one dmin). The scales wanted by the sub-blocks give a first d that suits them
+// all; then, in rounds while the error falls, each sub-block tries the whole numbers next to its own with levels to
+// match, and d is fitted to all levels.
 #pragma once
 
 #include <cmath>
@@ -22,6 +22,13 @@ inline constexpr int search_rounds = 3;
 inline float nearest_f16(float value) {
   const float nearest = f16_to_f32(f32_to_f16(value));
   return nearest != 0 || value == 0 ? nearest : std::copysign(0x1p-24f, value);
+}
+
+template <std::size_t Count>
+float total(const float* values) {
+  float sum[1];
+  sum_up<Count>(sum, [values](std::size_t i, float(&term)[1]) { term[0] = values[i]; });
+  return sum[0];
 }
 
 /// x = d * scale[k] * level
@@ -74,13 +81,13 @@ scaled_super_block<SubBlocks> round_scales(const float* x, const float* w, const
 template <class Levels, int Least, int Most, std::size_t SubBlocks>
 scaled_super_block<SubBlocks> search_scaled(const float* x, const float* w) {
   constexpr std::size_t count = 256 / SubBlocks;
-  float wanted[SubBlocks];
-  float extreme = 0;
+  float wanted[SubBlocks], counts[SubBlocks];
   for (std::size_t k = 0; k < SubBlocks; ++k) {
     wanted[k] = search_scale<Levels, count>(x + k * count, w + k * count);
-    if (std::fabs(wanted[k]) > std::fabs(extreme)) extreme = wanted[k];
+    counts[k] = total<count>(w + k * count);
   }
-  auto best = round_scales<Levels, Least, Most>(x, w, wanted, nearest_f16(extreme / static_cast<float>(Least)));
+  const float first = search_scale<whole_levels<Least, Most>, SubBlocks>(wanted, counts);
+  auto best = round_scales<Levels, Least, Most>(x, w, wanted, nearest_f16(first));
   for (int round = 1; round < search_rounds; ++round) {
     float sums[2];
     sum_up<256>(sums, [&](std::size_t i, float(&term)[2]) {
@@ -158,14 +165,16 @@ template <int MostLevel, int MostScale, std::size_t SubBlocks>
 affine_super_block<SubBlocks> search_affine_super_block(const float* x, const float* w) {
   constexpr std::size_t count = 256 / SubBlocks;
   affine_pair wanted[SubBlocks];
-  affine_pair most{0, 0};
+  float scales[SubBlocks], mins[SubBlocks], counts[SubBlocks];
   for (std::size_t k = 0; k < SubBlocks; ++k) {
     wanted[k] = search_affine<MostLevel, count>(x + k * count, w + k * count);
-    if (wanted[k].scale > most.scale) most.scale = wanted[k].scale;
-    if (wanted[k].min > most.min) most.min = wanted[k].min;
+    scales[k] = wanted[k].scale;
+    mins[k] = wanted[k].min;
+    counts[k] = total<count>(w + k * count);
   }
-  auto best = round_affine<MostLevel, MostScale>(x, w, wanted, nearest_f16(most.scale / MostScale),
-                                                 nearest_f16(most.min / MostScale));
+  const float first = search_scale<natural_levels<MostScale>, SubBlocks>(scales, counts);
+  const float first_min = search_scale<natural_levels<MostScale>, SubBlocks>(mins, counts);
+  auto best = round_affine<MostLevel, MostScale>(x, w, wanted, nearest_f16(first), nearest_f16(first_min));
   for (int round = 1; round < search_rounds; ++round) {
     // x = d * u - dmin * v in the least squares.
     float sums[5];
