@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products: which storage types are packed into panels, and the kernels that each goes to.
 #include <algorithm>
+#include <array>
 #include <type_traits>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "inlay/kernels/highway/pack-inl.hpp"
 #include "inlay/kernels/highway/block_legacy-inl.hpp"
 #include "inlay/kernels/highway/block_k-inl.hpp"
+#include "inlay/kernels/highway/block_table-inl.hpp"
 #include "inlay/kernels/highway/matmul_block-inl.hpp"
 #include "inlay/kernels/highway/matmul_float-inl.hpp"
 // clang-format on
@@ -39,6 +41,11 @@ template <dtype Type>
   requires(Type == dtype::q4_k || Type == dtype::q5_k)
 struct packed_format<Type> {
   using type = k_format_45<Type>;
+};
+template <dtype Type>
+  requires(Type == dtype::iq4_nl || Type == dtype::iq4_xs || Type == dtype::mxfp4)
+struct packed_format<Type> {
+  using type = table_format<Type>;
 };
 template <>
 struct packed_format<dtype::q2_k> {
