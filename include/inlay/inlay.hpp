@@ -4,5 +4,9 @@
 
 #include "inlay/api.hpp"
 #include "inlay/generate/load.hpp"
+#include "inlay/models/gemma3.hpp"
 #include "inlay/models/llama.hpp"
+#include "inlay/models/mistral.hpp"
+#include "inlay/models/phi3.hpp"
+#include "inlay/models/qwen2.hpp"
 #include "inlay/models/qwen3.hpp"

@@ -79,7 +79,7 @@ class runner {
       const std::size_t count = std::min(chunk, tokens.size() - begin);
       std::vector<std::uint32_t> wanted(count);
       std::iota(wanted.begin(), wanted.end(), 0u);
-      const inlay::sequence_rows rows{state_, 0, count, position_};
+      const inlay::sequence_rows rows{state_, 0, count, position_, state_options_.context};
       inlay::arena work(scratch_.data(), scratch_.size());
       model_.forward({{tokens.data() + begin, count}, {&rows, 1}, wanted, logits.data() + begin * model_.vocab()},
                      {work, pool_});

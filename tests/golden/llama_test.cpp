@@ -5,6 +5,7 @@
 
 #include "golden.hpp"
 #include "inlay/kernels/plain.hpp"
+#include "inlay/models/mistral.hpp"
 #include "inlay/models/qwen3.hpp"
 
 namespace {
@@ -46,14 +47,14 @@ struct biased : llama<{.vocab = 272,
                        .inner = 96,
                        .attention_bias = true,
                        .mlp_bias = true}> {};
-struct window : llama<{.vocab = 272,
-                       .width = 64,
-                       .layers = 2,
-                       .heads = 4,
-                       .kv_heads = 2,
-                       .head_dim = 16,
-                       .inner = 96,
-                       .window = 9}> {};
+struct window : inlay::models::mistral<{.vocab = 272,
+                                        .width = 64,
+                                        .layers = 2,
+                                        .heads = 4,
+                                        .kv_heads = 2,
+                                        .head_dim = 16,
+                                        .inner = 96,
+                                        .window = 9}> {};
 struct experts : qwen3<{.vocab = 272,
                         .width = 64,
                         .layers = 2,

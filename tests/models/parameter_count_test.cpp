@@ -2,7 +2,11 @@
 // The published models have the published numbers of parameters. All of it is checked by the compiler.
 #include <doctest/doctest.h>
 
+#include "inlay/models/gemma3.hpp"
 #include "inlay/models/llama.hpp"
+#include "inlay/models/mistral.hpp"
+#include "inlay/models/phi3.hpp"
+#include "inlay/models/qwen2.hpp"
 #include "inlay/models/qwen3.hpp"
 
 namespace {
@@ -15,6 +19,24 @@ static_assert(tinyllama_1_1b::parameter_count == 1'100'048'384);
 static_assert(smollm2_135m::parameter_count == 134'515'008);
 static_assert(smollm2_360m::parameter_count == 361'821'120);
 static_assert(smollm2_1_7b::parameter_count == 1'711'376'384);
+
+static_assert(gemma3_270m::parameter_count == 268'098'176);
+static_assert(gemma3_1b::parameter_count == 999'885'952);
+static_assert(gemma3_4b::parameter_count == 3'880'263'168);
+
+static_assert(mistral_7b_v0_1::parameter_count == 7'241'732'096);
+static_assert(mistral_7b_v0_3::parameter_count == 7'248'023'552);
+static_assert(mistral_nemo_12b::parameter_count == 12'247'782'400);
+static_assert(mistral_small_24b::parameter_count == 23'572'403'200);
+static_assert(ministral_8b::parameter_count == 8'019'808'256);
+
+static_assert(phi3_5_mini::parameter_count == 3'821'079'552);
+static_assert(phi4_mini::parameter_count == 3'836'021'760);
+static_assert(phi4::parameter_count == 14'659'507'200);
+
+static_assert(qwen2_5_0_5b::parameter_count == 494'032'768);
+static_assert(qwen2_5_1_5b::parameter_count == 1'543'714'304);
+static_assert(qwen2_5_3b::parameter_count == 3'085'938'688);
 
 static_assert(qwen3_0_6b::parameter_count == 596'049'920);
 static_assert(qwen3_1_7b::parameter_count == 1'720'574'976);

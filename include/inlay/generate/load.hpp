@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -76,6 +77,56 @@ inline result<void> check_rope_divisors(const checkpoint& file, const std::vecto
               concat(file.path(), ": tensor ", name, " scales the rope otherwise than the model type."));
 }
 
+/// LongRoPE's divisors, from a GGUF's tensors or from config.json: short ones, then long ones.
+inline result<std::vector<float>> read_rope_factors(const checkpoint& file, std::size_t pairs) {
+  std::vector<float> factors;
+  for (const bool longer : {false, true}) {
+    const std::size_t before = factors.size();
+    if (file.gguf() != nullptr) {
+      const auto t = file.get(longer ? "rope_factors_long.weight" : "rope_factors_short.weight");
+      if (!t) return unexpected<error>(t.error());
+      if ((*t)->rows() * (*t)->columns() == pairs && is_float((*t)->type)) {
+        factors.resize(before + pairs);
+        dequantize_row((*t)->type, (*t)->data.data(), pairs, factors.data() + before);
+      }
+    } else if (const auto document = parse_json(file.config(), file.path())) {
+      for (const char* where : {"rope_scaling", "rope_parameters"}) {
+        const auto scaling = document->is_object() ? document->find(where) : document->end();
+        if (scaling == document->end() || !scaling->is_object()) continue;
+        const auto list = scaling->find(longer ? "long_factor" : "short_factor");
+        if (list == scaling->end() || !list->is_array()) continue;
+        for (const json& number : *list)
+          if (number.is_number()) factors.push_back(number.get<float>());
+        break;
+      }
+    }
+    if (factors.size() != before + pairs)
+      return fail(errc::mismatch, concat(file.path(), ": must state ", pairs, " ", longer ? "long" : "short",
+                                         " LongRoPE factors, as the model type has rotary pairs."));
+  }
+  if (std::any_of(factors.begin(), factors.end(), [](float f) { return !(f > 0.0f); }))
+    return fail(errc::format, concat(file.path(), ": has a LongRoPE factor that is not positive."));
+  return factors;
+}
+
+/// Completes the frequencies of rotary embeddings whose divisors come with the checkpoint.
+template <class... R>
+result<void> load_rope_factors(rotary_list<R...>, const checkpoint& file, std::tuple<typename R::frequencies...>& all) {
+  result<void> outcome;
+  const auto complete = [&]<class Rotary>(Rotary*, typename Rotary::frequencies& f) {
+    if constexpr (Rotary::has_factors) {
+      if (!outcome) return;
+      const auto factors = read_rope_factors(file, Rotary::pairs);
+      if (factors)
+        f.divide(factors->data(), factors->data() + Rotary::pairs);
+      else
+        outcome = unexpected<error>(factors.error());
+    }
+  };
+  (complete(static_cast<R*>(nullptr), std::get<typename R::frequencies>(all)), ...);
+  return outcome;
+}
+
 /// All of loading that does not depend on the model's type.
 inline result<buffer> load_all(const checkpoint& file, const checkpoint_description& description,
                                std::span<const weight_slot> slots, packing pack, const load_options& options,
@@ -103,6 +154,8 @@ result<language_model> load_for(checkpoint file, const load_options& options) {
   const auto slots = weight_slots(loaded->model);
   if (auto same = check_rope_divisors(loaded->file, rope_divisors(typename Model::rotaries{})); !same)
     return unexpected<error>(same.error());
+  if (auto r = load_rope_factors(typename Model::rotaries{}, loaded->file, loaded->model.frequencies); !r)
+    return unexpected<error>(r.error());
   auto packed =
       load_all(loaded->file, describe_checkpoint<Model>(), slots, {&K::panel_bytes, &K::pack_panel}, options, facts);
   if (!packed) return unexpected<error>(std::move(packed).error());

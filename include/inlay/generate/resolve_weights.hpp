@@ -60,11 +60,13 @@ inline std::string substitute(std::string_view text, char mark, std::string_view
   return out;
 }
 
-/// Whether `name` is `pattern` with every # some number.
+/// Whether `name` is `pattern` with every # some number and a * at its end anything.
 inline bool matches(std::string_view name, std::string_view pattern) {
   std::size_t at = 0;
   for (const char c : pattern) {
-    if (c == '#') {
+    if (c == '*') {
+      return true;
+    } else if (c == '#') {
       if (at == name.size() || !is_digit(name[at])) return false;
       while (at < name.size() && is_digit(name[at])) ++at;
     } else if (at == name.size() || name[at++] != c) {
@@ -145,6 +147,16 @@ class weight_resolver {
     return source;
   }
 
+  /// The tensor, also under the family's other prefixes.
+  const tensor_view* get(std::string_view name) const {
+    constexpr std::string_view usual = "model.";
+    if (const tensor_view* t = file_.find(name)) return t;
+    if (file_.kind() == checkpoint::container::gguf || !name.starts_with(usual)) return nullptr;
+    for (const std::string_view prefix : description_.prefixes)
+      if (const tensor_view* t = file_.find(concat(prefix, name.substr(usual.size())))) return t;
+    return nullptr;
+  }
+
   /// Fills `tensors` from the first alternative that the file has, and returns it; empty: none.
   std::string look_up(std::string_view alternatives, std::size_t stack,
                       std::vector<const tensor_view*>& tensors) const {
@@ -153,11 +165,11 @@ class weight_resolver {
       const std::string_view name = alternatives.substr(0, bar);
       alternatives.remove_prefix(std::min(bar + 1, alternatives.size()));
       if (name.find('@') == std::string_view::npos) {
-        if (const tensor_view* t = file_.find(name)) return tensors.push_back(t), std::string(name);
+        if (const tensor_view* t = get(name)) return tensors.push_back(t), std::string(name);
         continue;
       }
       for (std::size_t e = 0; e < stack; ++e) {
-        const tensor_view* t = file_.find(substitute(name, '@', std::to_string(e)));
+        const tensor_view* t = get(substitute(name, '@', std::to_string(e)));
         if (t == nullptr) break;
         tensors.push_back(t);
       }

@@ -265,7 +265,7 @@ class session {
   }
 
   void forward(std::span<const token_id> tokens, bool want_logits) {
-    const sequence_rows rows{state_, 0, tokens.size(), history_.size()};
+    const sequence_rows rows{state_, 0, tokens.size(), history_.size(), options_.context};
     const std::uint32_t last = static_cast<std::uint32_t>(tokens.size() - 1);
     model_.forward({tokens, {&rows, 1}, {&last, want_logits ? std::size_t{1} : std::size_t{0}}, logits_},
                    {scratch_, pool_});

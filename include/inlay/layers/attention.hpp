@@ -26,6 +26,9 @@ struct attention_config {
   float soft_cap = 0.0f;   ///< scores become cap * tanh(score / cap); 0: not capped
   bool bias = false;       ///< of the query, key and value projections
   bool out_bias = false;
+  /// Queries grow with the position: times 1 + beta * ln(1 + floor(position / period)) (Llama 4, Ministral 3). 0: not.
+  float temperature_beta = 0.0f;
+  float temperature_period = 1.0f;
 };
 
 namespace detail {
@@ -107,6 +110,7 @@ struct attention_at {
         prepare_heads<kv_heads>(ctx, k_norm, keys[i], i);
       }
     });
+    if constexpr (Config.temperature_beta != 0.0f) apply_temperature(ctx, queries);
     ctx.for_each_sequence(first, [&](state& cache, const sequence_rows& s) {
       if constexpr (Config.window == 0)
         attend_all(ctx, cache, s, queries, keys, values, mixed);
@@ -128,6 +132,18 @@ struct attention_at {
         rotary::template rotate<K>(head, table.cosines + row * rotary::pairs, table.sines + row * rotary::pairs);
       }
     }
+  }
+
+  template <class Context>
+  static void apply_temperature(Context& ctx, rows<q_width> queries) {
+    using K = typename Context::kernel;
+    for (const sequence_rows& s : ctx.sequences)
+      for (std::size_t i = 0; i < s.count; ++i) {
+        const float periods = std::floor(static_cast<float>(s.position + i) / Config.temperature_period);
+        const float factor = 1.0f + Config.temperature_beta * std::log(1.0f + periods);
+        float* q = queries[s.first_row + i];
+        if (factor != 1.0f) K::map(formula::a * factor, q_width, q, static_cast<const float*>(q));
+      }
   }
 
   template <class Context>

@@ -32,6 +32,7 @@ struct sequence_rows {
   std::size_t first_row = 0;
   std::size_t count = 0;
   std::size_t position = 0;
+  std::size_t context = 0;  ///< positions that the sequence may have in all
 };
 
 }  // namespace inlay

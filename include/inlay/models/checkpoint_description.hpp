@@ -54,7 +54,10 @@ struct checkpoint_description {
   std::span<const std::string_view> architectures;  ///< accepted "general.architecture" of a GGUF; empty: any
   std::span<const tensor_rule> rules;               ///< empty: tensors are named as in the type
   std::span<const checkpoint_fact> facts;
-  std::span<const std::string_view> known;  ///< tensors the type has no use for, `#` standing for any number
+  /// Tensors the type has no use for; `#` stands for any number, `*` at the end for anything.
+  std::span<const std::string_view> known;
+  /// What may stand for a leading "model." in safetensors, for checkpoints that hold more than the language model.
+  std::span<const std::string_view> prefixes = {};
 };
 
 /// The description of a model type: its own `checkpoint()`, or one in which tensors have the type's names.

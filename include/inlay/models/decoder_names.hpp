@@ -81,7 +81,8 @@ inline constexpr std::string_view rope_factor_key = "rope_scaling.factor|rope_pa
 struct decoder_numbers {
   std::size_t vocab, width, layers, heads, kv_heads, head_dim;
   std::size_t inner;  ///< 0: the family states it itself
-  float epsilon, theta;
+  float epsilon;
+  float theta;  ///< 0: the family states it itself
   std::size_t window = 0;
 };
 
@@ -97,8 +98,9 @@ constexpr auto decoder_facts(const decoder_numbers& n) {
       checkpoint_fact{n.inner != 0 ? "intermediate_size" : "", n.inner != 0 ? "feed_forward_length" : "",
                       number(n.inner)},
       checkpoint_fact{"rms_norm_eps", "attention.layer_norm_rms_epsilon", n.epsilon},
-      checkpoint_fact{rope_theta_key, "rope.freq_base", n.theta, false},
-      checkpoint_fact{"sliding_window", "attention.sliding_window", number(n.window), false},
+      checkpoint_fact{n.theta != 0.0f ? rope_theta_key : "", n.theta != 0.0f ? "rope.freq_base" : "", n.theta, false},
+      checkpoint_fact{n.window != 0 ? "sliding_window" : "", n.window != 0 ? "attention.sliding_window" : "",
+                      number(n.window), false},
   };
 }
 

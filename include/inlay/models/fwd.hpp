@@ -11,6 +11,27 @@ struct smollm2_360m;
 struct smollm2_1_7b;
 struct tinyllama_1_1b;
 
+struct gemma3_270m;
+struct gemma3_1b;
+struct gemma3_4b;
+struct gemma3_12b;
+
+struct mistral_7b_v0_1;
+struct mistral_7b_v0_3;
+struct mistral_nemo_12b;
+struct mistral_small_24b;
+struct ministral_8b;
+struct ministral3_3b;
+struct ministral3_8b;
+
+struct phi3_5_mini;
+struct phi4_mini;
+struct phi4;
+
+struct qwen2_5_0_5b;
+struct qwen2_5_1_5b;
+struct qwen2_5_3b;
+
 struct qwen3_0_6b;
 struct qwen3_1_7b;
 struct qwen3_4b;

@@ -20,8 +20,11 @@ struct llama_config {
   float epsilon = 1e-5f;
   std::size_t window = 0;  ///< Mistral 7B v0.1
   bool tied = false;
-  bool attention_bias = false;
+  bool qkv_bias = false;        ///< Qwen2.5
+  bool attention_bias = false;  ///< of all four projections
   bool mlp_bias = false;
+  float temperature_beta = 0.0f;  ///< Ministral 3: queries grow with the position (layers/attention.hpp)
+  float temperature_period = 1.0f;
 };
 
 template <llama_config C>
@@ -29,8 +32,10 @@ using llama_block = residual_block<attention<{.heads = C.heads,
                                               .kv_heads = C.kv_heads,
                                               .head_dim = C.head_dim,
                                               .window = C.window,
-                                              .bias = C.attention_bias,
-                                              .out_bias = C.attention_bias},
+                                              .bias = C.qkv_bias || C.attention_bias,
+                                              .out_bias = C.attention_bias,
+                                              .temperature_beta = C.temperature_beta,
+                                              .temperature_period = C.temperature_period},
                                              rope<C.rope>>,
                                    gated_mlp<C.inner, silu, C.mlp_bias>, rms_norm<{.epsilon = C.epsilon}>>;
 
@@ -39,14 +44,17 @@ namespace detail {
 inline constexpr auto llama_rules = decoder_rules(row_order::interleaved_pairs);
 inline constexpr std::string_view llama_known[] = {"rope_freqs.weight", "model.layers.#.self_attn.rotary_emb.inv_freq"};
 inline constexpr std::string_view llama_architectures[] = {"llama"};
-inline constexpr std::string_view llama_config_types[] = {"llama", "mistral"};
+inline constexpr std::string_view llama_config_types[] = {"llama"};
 
 }  // namespace detail
 
 /// A model of the Llama shape: grouped-query attention with rotary positions, gated SiLU feed-forward, pre-norm.
 template <llama_config C>
-struct llama : causal_lm<{.vocab = C.vocab, .width = C.width}, repeat<C.layers, llama_block<C>>,
-                         rms_norm<{.epsilon = C.epsilon}>, std::conditional_t<C.tied, tied_head, own_head>> {
+using llama_shape = causal_lm<{.vocab = C.vocab, .width = C.width}, repeat<C.layers, llama_block<C>>,
+                              rms_norm<{.epsilon = C.epsilon}>, std::conditional_t<C.tied, tied_head, own_head>>;
+
+template <llama_config C>
+struct llama : llama_shape<C> {
   static constexpr std::array facts =
       join(decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta,
                           C.window}),

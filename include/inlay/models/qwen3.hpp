@@ -20,6 +20,7 @@ struct qwen3_config {
   std::size_t inner;        ///< of the feed-forward layer, or of one expert
   std::size_t experts = 0;  ///< 0: dense
   std::size_t top_k = 0;
+  bool normalise = true;  ///< the chosen experts' weights are divided by their sum
   float theta = 1'000'000.0f;
   float epsilon = 1e-6f;
   bool tied = false;
@@ -34,7 +35,7 @@ struct qwen3_mlp {
 template <qwen3_config C>
   requires(C.experts != 0)
 struct qwen3_mlp<C> {
-  using type = moe<{.experts = C.experts, .top_k = C.top_k, .inner = C.inner}, silu>;
+  using type = moe<{.experts = C.experts, .top_k = C.top_k, .inner = C.inner, .normalise = C.normalise}, silu>;
 };
 
 inline constexpr auto qwen3_rules = join(join(decoder_rules(row_order::same), qk_norm_rules), expert_rules);

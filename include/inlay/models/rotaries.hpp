@@ -102,17 +102,19 @@ void fill_rotations(context<K, R...>& ctx, const std::tuple<typename R::frequenc
   const auto fill = [&]<class Rotary>(rotation_table<Rotary>& table, const typename Rotary::frequencies& f) {
     table.cosines = ctx.memory.template take<float>(ctx.row_count * Rotary::pairs);
     table.sines = ctx.memory.template take<float>(ctx.row_count * Rotary::pairs);
-    for (const sequence_rows& s : ctx.sequences)
+    for (const sequence_rows& s : ctx.sequences) {
+      const auto& per_position = f.of(s.context);
       for (std::size_t i = 0; i < s.count; ++i) {
         const auto position = static_cast<float>(s.position + i);
         float* cosines = table.cosines + (s.first_row + i) * Rotary::pairs;
         float* sines = table.sines + (s.first_row + i) * Rotary::pairs;
         for (std::size_t j = 0; j < Rotary::pairs; ++j) {
-          const float angle = position * f.per_position[j];
+          const float angle = position * per_position[j];
           cosines[j] = std::cos(angle) * f.magnitude;
           sines[j] = std::sin(angle) * f.magnitude;
         }
       }
+    }
   };
   (fill(std::get<rotation_table<R>>(ctx.rotations), std::get<typename R::frequencies>(frequencies)), ...);
 }

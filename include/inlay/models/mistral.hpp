@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mistral 7B (Jiang et al. 2023), Nemo, Small, Ministral and Ministral 3: Llama's shape, some with a sliding window,
+// some with YaRN and queries that grow with the position.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "inlay/models/llama.hpp"
+
+namespace inlay::models {
+
+namespace detail {
+
+inline constexpr std::string_view mistral_config_types[] = {"mistral", "ministral", "ministral3", "mistral3"};
+inline constexpr std::string_view mistral_architectures[] = {"llama", "mistral3"};
+inline constexpr std::string_view mistral_known[] = {"rope_freqs.weight", "vision_tower.*", "multi_modal_projector.*",
+                                                     "model.vision_tower.*", "model.multi_modal_projector.*"};
+inline constexpr std::string_view mistral_prefixes[] = {"language_model.model.", "model.language_model."};
+
+}  // namespace detail
+
+template <llama_config C>
+struct mistral : llama_shape<C> {
+  static constexpr std::array facts =
+      join(decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta,
+                          C.window}),
+           std::array{
+               checkpoint_fact{rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor, C.rope.yarn.factor != 1.0f},
+               checkpoint_fact{"rope_parameters.llama_4_scaling_beta|llama_4_scaling_beta",
+                               "attention.temperature_scale", C.temperature_beta, C.temperature_beta != 0.0f},
+           });
+  static constexpr checkpoint_description checkpoint() {
+    return {detail::mistral_config_types, detail::mistral_architectures, detail::llama_rules, facts,
+            detail::mistral_known,        detail::mistral_prefixes};
+  }
+};
+
+struct mistral_7b_v0_1 : mistral<{.vocab = 32000,
+                                  .width = 4096,
+                                  .layers = 32,
+                                  .heads = 32,
+                                  .kv_heads = 8,
+                                  .head_dim = 128,
+                                  .inner = 14336,
+                                  .window = 4096}> {};
+struct mistral_7b_v0_3 : mistral<{.vocab = 32768,
+                                  .width = 4096,
+                                  .layers = 32,
+                                  .heads = 32,
+                                  .kv_heads = 8,
+                                  .head_dim = 128,
+                                  .inner = 14336,
+                                  .rope = {.theta = 1e6f}}> {};
+struct mistral_nemo_12b : mistral<{.vocab = 131072,
+                                   .width = 5120,
+                                   .layers = 40,
+                                   .heads = 32,
+                                   .kv_heads = 8,
+                                   .head_dim = 128,
+                                   .inner = 14336,
+                                   .rope = {.theta = 1e6f}}> {};
+struct mistral_small_24b : mistral<{.vocab = 131072,
+                                    .width = 5120,
+                                    .layers = 40,
+                                    .heads = 32,
+                                    .kv_heads = 8,
+                                    .head_dim = 128,
+                                    .inner = 32768,
+                                    .rope = {.theta = 1e8f}}> {};
+struct ministral_8b : mistral<{.vocab = 131072,
+                               .width = 4096,
+                               .layers = 36,
+                               .heads = 32,
+                               .kv_heads = 8,
+                               .head_dim = 128,
+                               .inner = 12288,
+                               .rope = {.theta = 1e8f}}> {};
+
+inline constexpr rope_config ministral3_rope{
+    .theta = 1e6f, .yarn = {.factor = 16.0f, .original_context = 16384.0f, .attention_factor = 1.0f}};
+struct ministral3_3b : mistral<{.vocab = 131072,
+                                .width = 3072,
+                                .layers = 26,
+                                .heads = 32,
+                                .kv_heads = 8,
+                                .head_dim = 128,
+                                .inner = 9216,
+                                .rope = ministral3_rope,
+                                .tied = true,
+                                .temperature_beta = 0.1f,
+                                .temperature_period = 16384.0f}> {};
+struct ministral3_8b : mistral<{.vocab = 131072,
+                                .width = 4096,
+                                .layers = 34,
+                                .heads = 32,
+                                .kv_heads = 8,
+                                .head_dim = 128,
+                                .inner = 14336,
+                                .rope = ministral3_rope,
+                                .temperature_beta = 0.1f,
+                                .temperature_period = 16384.0f}> {};
+
+}  // namespace inlay::models
