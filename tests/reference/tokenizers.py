@@ -3,9 +3,9 @@
 
     python3 tokenizers.py TOKENIZER.json --count 100000 > CASES.jsonl
 
-Each line is [text, ids with special tokens recognised, ids with special tokens as text]; the last is left out where it
-is the same. The first line is [TOKENIZER.json's ids of BOS and so on around the text "a"]. The same seed gives the same
-texts for the same vocabulary. To compare the library with 100 000 of them:
+Each line has "text", its ids with special tokens "recognised", and where they differ from that, its ids with special
+tokens as "plain" text, and what these are "decoded" to, where that is another text. The first line has the ids of the
+text "a" with BOS and so "around" it. The same seed gives the same texts for the same vocabulary. To compare the library with 100 000 of them:
 
     INLAY_TOKENIZER=TOKENIZER.json INLAY_TOKENIZER_CASES=CASES.jsonl test_text_tokenizer_json
 """
@@ -15,6 +15,7 @@ import importlib
 import json
 import random
 import sys
+import unicodedata
 
 # Not this file, which bears the package's name.
 sys.path = [p for p in sys.path if not p.rstrip("/").endswith("tests/reference")]
@@ -99,14 +100,24 @@ def main():
     pieces = sorted({plain.decode([i], skip_special_tokens=False) for i in r.sample(list(known), min(len(known), 20000))})
     pieces = [p.replace("\ufffd", "") or "x" for p in pieces]
 
-    print(json.dumps([plain.encode("a").ids]))
     batch = [text_of(r, pieces, added) for _ in range(arguments.count)]
-    for t, ids, as_text in zip(
-        batch,
-        plain.encode_batch(batch, add_special_tokens=False),
-        strict.encode_batch(batch, add_special_tokens=False),
-    ):
-        print(json.dumps([t, ids.ids] if ids.ids == as_text.ids else [t, ids.ids, as_text.ids], separators=(",", ":")))
+    form = (document["normalizer"] or {}).get("type")
+    if form in ("NFC", "NFD", "NFKC", "NFKD"):
+        # The Unicode tables of `tokenizers` are some versions old: younger marks are not put in order there.
+        same = [t for t in batch if plain.normalizer.normalize_str(t) == unicodedata.normalize(form, t)]
+        print(len(batch) - len(same), "texts left out for the age of the reference's", form, file=sys.stderr)
+        batch = same
+    print(json.dumps({"around": plain.encode("a").ids}))
+    recognised = plain.encode_batch(batch, add_special_tokens=False)
+    as_text = strict.encode_batch(batch, add_special_tokens=False)
+    decoded = strict.decode_batch([ids.ids for ids in as_text], skip_special_tokens=True)
+    for t, ids, plain_ids, back in zip(batch, recognised, as_text, decoded):
+        case = {"text": t, "recognised": ids.ids}
+        if plain_ids.ids != ids.ids:
+            case["plain"] = plain_ids.ids
+        if back != t:
+            case["decoded"] = back
+        print(json.dumps(case, separators=(",", ":")))
 
 
 if __name__ == "__main__":

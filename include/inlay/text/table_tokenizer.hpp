@@ -4,13 +4,16 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "inlay/text/added_tokens.hpp"
+#include "inlay/text/normalizer.hpp"
 #include "inlay/text/strip.hpp"
 #include "inlay/text/token_table.hpp"
 #include "inlay/text/tokenizer.hpp"
@@ -22,8 +25,9 @@ namespace inlay::detail {
 /// The parts of a tokenizer that do not depend on its model.
 struct tokenizer_parts {
   token_table tokens;
-  added_token_matcher added;             ///< looked for in the text as it is
-  added_token_matcher added_normalized;  ///< looked for in the normalized text
+  added_token_matcher added;                          ///< looked for in the text as it is
+  added_token_matcher added_normalized;               ///< looked for in the normalized text
+  std::unique_ptr<const text_normalizer> normalizer;  ///< null: the text stays as it is
   special_ids specials;
   std::vector<token_id> prefix, suffix;
   bool strips_first_space = false;
@@ -50,6 +54,12 @@ class table_tokenizer : public tokenizer {
   void encode(std::string_view text, std::vector<token_id>& out, const encode_options& options) const final {
     if (options.add_special_tokens) out.insert(out.end(), parts_.prefix.begin(), parts_.prefix.end());
     cut(parts_.added, text, options.place, options.specials, out, [&](std::string_view part, text_place place) {
+      std::string changed;
+      if (parts_.normalizer) {
+        changed = part;
+        parts_.normalizer->apply(changed);
+        part = changed;
+      }
       cut(parts_.added_normalized, part, place, options.specials, out,
           [&](std::string_view rest, text_place where) { encode_text(rest, where, out); });
     });

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the small tokenizers of tests/data/text and writes texts with their ids beside them.
+
+    python3 tokenizers_train.py tests/data/text
+
+One for each way of cutting words and of treating spaces that a published family has, with a few hundred tokens learnt
+from the random texts of tokenizers.py.
+"""
+
+import importlib.util
+import json
+import os
+import random
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+spec = importlib.util.spec_from_file_location("texts", os.path.join(HERE, "tokenizers.py"))
+texts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(texts)
+tokenizers = texts.tokenizers
+from_name = {n: importlib.import_module("tokenizers." + n) for n in ("decoders", "models", "normalizers", "pre_tokenizers",
+                                                                     "processors", "trainers")}  # fmt: skip
+decoders, models, normalizers = from_name["decoders"], from_name["models"], from_name["normalizers"]
+pre_tokenizers, processors, trainers = from_name["pre_tokenizers"], from_name["processors"], from_name["trainers"]
+
+CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+END = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+ANY = r"[^\r\n\p{L}\p{N}]?"
+
+
+def by_case(suffix, numbers):
+    words = f"{ANY}{UPPER}*{LOWER}+{suffix}|{ANY}{UPPER}+{LOWER}*{suffix}"
+    return words + "|" + numbers + r"| ?[^\s\p{L}\p{N}]+[\r\n/]*" + END
+
+
+EXPRESSIONS = {
+    "llama3": CONTRACTIONS + "|" + ANY + r"\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*" + END,
+    "qwen2": CONTRACTIONS + "|" + ANY + r"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*" + END,
+    "qwen35": CONTRACTIONS + "|" + ANY + r"[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + END,
+    "tekken": by_case("", r"\p{N}"),
+    "gpt4o": by_case(CONTRACTIONS + "?", r"\p{N}{1,3}"),
+}
+SPECIALS = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
+
+
+def split(expression):
+    return pre_tokenizers.Split(tokenizers.Regex(expression), "isolated")
+
+
+def byte_level(name):
+    t = tokenizers.Tokenizer(models.BPE(ignore_merges=name in ("llama3", "tekken")))
+    if name == "gpt2":
+        t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    elif name == "smollm":
+        t.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+    else:
+        t.pre_tokenizer = pre_tokenizers.Sequence(
+            [split(EXPRESSIONS[name]), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
+    t.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=SPECIALS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    return t, trainer
+
+
+def characters(name):
+    t = tokenizers.Tokenizer(models.BPE(byte_fallback=name != "unknown", fuse_unk=True, unk_token="<unk>"))
+    marks = normalizers.Replace(" ", "\u2581")
+    if name == "llama2":
+        t.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), marks])
+    elif name == "gemma":
+        t.normalizer = marks
+    elif name == "metaspace":
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    start = [decoders.Strip(" ", 1, 0)] if name != "gemma" else []
+    t.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()] + start
+    )
+    specials = ["<unk>"] + SPECIALS
+    if name != "unknown":
+        specials = specials + [f"<0x{b:02X}>" for b in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=len(specials) + 600, special_tokens=specials, limit_alphabet=200, show_progress=False
+    )
+    return t, trainer
+
+
+def main():
+    out = sys.argv[1]
+    for name in ("gpt2", "smollm", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "metaspace", "unknown"):
+        bytes_too = name in ("gpt2", "smollm", *EXPRESSIONS)
+        t, trainer = (byte_level if bytes_too else characters)(name)
+        r = random.Random(5)
+        corpus = [texts.text_of(r, texts.WORDS, []) for _ in range(4000)]
+        if t.normalizer is None and not bytes_too:
+            corpus = [c[:120] for c in corpus]  # without words every merge looks at whole texts
+        t.train_from_iterator(corpus, trainer)
+        if name in ("llama3", "llama2", "gemma"):
+            t.post_processor = processors.TemplateProcessing(
+                single="<s> $A", special_tokens=[("<s>", t.token_to_id("<s>"))]
+            )
+        document = json.loads(t.to_str())
+        document["added_tokens"] = [a for a in document["added_tokens"] if not a["content"].startswith("<0x")]
+        if bytes_too:
+            t.add_tokens(["<think>"])
+            document["added_tokens"].append(
+                {"id": len(document["model"]["vocab"]), "content": "<think>", "single_word": False, "lstrip": False,
+                 "rstrip": name == "qwen2", "normalized": name == "gpt2", "special": False}
+            )  # fmt: skip
+        path = os.path.join(out, name + ".tokenizer.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(document, file, ensure_ascii=True, separators=(",", ":"))
+        cases = subprocess.run(
+            [sys.executable, os.path.join(HERE, "tokenizers.py"), path, "--count", "300"], check=True, capture_output=True
+        ).stdout
+        with open(os.path.join(out, name + ".cases.jsonl"), "wb") as file:
+            file.write(cases)
+
+
+main()

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inlay/text/tokenizer_json.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "inlay/text/text_decoder.hpp"
+#ifdef INLAY_TEST_UTF8PROC
+#include "inlay/text/unicode_forms_utf8proc.hpp"
+#endif
+
+using ids = std::vector<inlay::token_id>;
+
+namespace {
+
+inlay::tokenizer_json_options options() {
+#ifdef INLAY_TEST_UTF8PROC
+  return {.forms = &inlay::unicode_from_utf8proc};
+#else
+  return {};
+#endif
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string((std::istreambuf_iterator<char>(file)), {});
+}
+
+// The lines that tests/reference/tokenizers.py writes.
+std::size_t compare(const std::string& tokenizer_path, const std::string& cases_path) {
+  CAPTURE(tokenizer_path);
+  auto made = inlay::tokenizer_from_json(read(tokenizer_path), tokenizer_path, options());
+  if (!made) FAIL(made.error().message);
+  const inlay::tokenizer& t = **made;
+  std::ifstream file(cases_path, std::ios::binary);
+  std::string line;
+  std::size_t cases = 0, wrong = 0;
+  while (std::getline(file, line)) {
+    const auto c = nlohmann::json::parse(line, nullptr, false);
+    REQUIRE(c.is_object());
+    if (c.contains("around")) {
+      CHECK(t.encode("a", {.add_special_tokens = true}) == c["around"].get<ids>());
+      continue;
+    }
+    ++cases;
+    const auto text = c["text"].get<std::string>();
+    const ids plain = t.encode(text);
+    const bool same = t.encode(text, {.specials = inlay::special_tokens::recognised}) == c["recognised"].get<ids>() &&
+                      plain == c[c.contains("plain") ? "plain" : "recognised"].get<ids>() &&
+                      inlay::decode(t, plain) == c[c.contains("decoded") ? "decoded" : "text"].get<std::string>();
+    if (!same && ++wrong <= 10) MESSAGE("differs: " << line);
+  }
+  CHECK(cases > 100);
+  CHECK(wrong == 0);
+  return cases;
+}
+
+}  // namespace
+
+TEST_CASE("small tokenizers of each kind give the ids of the reference") {
+  for (const char* name :
+       {"gpt2", "smollm", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "metaspace", "unknown"}) {
+    const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
+    compare(path + ".tokenizer.json", path + ".cases.jsonl");
+  }
+}
+
+// To compare with many texts on a published tokenizer: see tests/reference/tokenizers.py.
+TEST_CASE("a tokenizer and texts that the environment names") {
+  const char* tokenizer = std::getenv("INLAY_TOKENIZER");
+  const char* cases = std::getenv("INLAY_TOKENIZER_CASES");
+  if (tokenizer != nullptr && cases != nullptr) MESSAGE(compare(tokenizer, cases) << " texts");
+}
+
+namespace {
+
+std::string why(std::string_view json) {
+  const auto made = inlay::tokenizer_from_json(json, "bad.json", options());
+  if (made) return "";
+  CHECK(made.error().message.starts_with("bad.json"));
+  return made.error().message;
+}
+
+// A tokenizer.json around the members of its model, and more members beside it.
+std::string with(std::string_view model, std::string_view more = "") {
+  return inlay::concat(R"({"model":{"type":"BPE",)", model, "}", more.empty() ? "" : ",", more, "}");
+}
+std::string with_vocabulary(std::string_view more) {
+  return with(R"("vocab":{"a":0,"b":1,"ab":2},"merges":["a b"])", more);
+}
+constexpr std::string_view bytes_cut =
+    R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+}  // namespace
+
+TEST_CASE("files that are no tokenizer are refused with a reason") {
+  CHECK(contains(why(""), "JSON"));
+  CHECK(contains(why("{"), "JSON"));
+  CHECK(contains(why("[]"), "object"));
+  CHECK(contains(why("17"), "object"));
+  CHECK(contains(why("{}"), "\"model\""));
+  CHECK(contains(why(R"({"model":[]})"), "\"model\""));
+  CHECK(contains(why(R"({"model":{}})"), "no tokens"));
+  CHECK(contains(why(R"({"model":{"type":"BPE","vocab":{"\xFF":0}}})"), "JSON"));
+  CHECK(contains(why(R"({"model":{"type":"Nonsense","vocab":{"a":0}}})"), "\"Nonsense\""));
+  CHECK(contains(why(std::string(100'000, '[')), "deeper"));
+  std::string nested = R"({"normalizer":)";
+  for (int i = 0; i < 100; ++i) nested += R"({"type":"Sequence","normalizers":[)";
+  CHECK(contains(why(nested), "deeper"));
+}
+
+TEST_CASE("vocabularies and merges that are wrong are refused with a reason") {
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":"1"})")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":1.5})")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":null})")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":{}})")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":[]})")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":{"a":-1})")), "out of range"));
+  CHECK(contains(why(with(R"("vocab":{"a":2000000000})")), "out of range"));
+  CHECK(contains(why(with(R"("vocab":{"a":18446744073709551615})")), "out of range"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":0})")), "two tokens"));
+  CHECK(contains(why(with(R"("vocab":{"a":0},"vocab":{"b":1})")), "twice"));
+  CHECK(contains(why(with(R"("vocab":[["a",1]])")), "scores"));
+  CHECK(contains(why(with(R"("vocab":[["a"]])")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":[["a",1,2]])")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":[[1,"a"]])")), "vocabulary"));
+  CHECK(contains(why(with(R"("vocab":["a"])")), "vocabulary"));
+  for (const char* merges : {R"(["ab"])", R"(["a b c"])", R"([["a"]])", R"([["a","b","c"]])", R"([["a",1]])",
+                             R"([[["a"],"b"]])", R"([7])", R"([{}])", R"([null])"})
+    CHECK(contains(why(with(inlay::concat(R"("vocab":{"a":0,"b":1,"ab":2},"merges":)", merges))), "merge"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":1},"merges":["a b"])")), "\"ab\" is not in the vocabulary"));
+  CHECK(contains(why(with(R"("vocab":{"a":0,"b":1},"merges":["a "])")), "merge 0"));
+  CHECK(contains(why(with(R"("vocab":{"a":0},"unk_token":"<unk>")")), "\"<unk>\""));
+  CHECK(contains(why(with(R"("vocab":{"a":0},"end_of_word_suffix":"</w>")")), "</w>"));
+  CHECK(contains(why(with(R"("vocab":{"a":0},"dropout":0.1)")), "dropout"));
+}
+
+TEST_CASE("what is around the model must be known") {
+  CHECK(why(with_vocabulary(bytes_cut)).empty());
+  CHECK(contains(why(with_vocabulary(R"("pre_tokenizer":{"type":"Magic"})")), "\"Magic\""));
+  CHECK(contains(why(with_vocabulary(R"("pre_tokenizer":{})")), "pre-tokenizer"));
+  CHECK(contains(why(with_vocabulary(R"("pre_tokenizer":7)")), "pre-tokenizer"));
+  CHECK(contains(
+      why(with_vocabulary(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"x+"},"behavior":"Isolated"})")),
+      "x+"));
+  CHECK(contains(why(with_vocabulary(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":7}})")), "pattern"));
+  CHECK(contains(why(with_vocabulary(R"("normalizer":{"type":"Magic"})")), "\"Magic\""));
+  CHECK(contains(why(with_vocabulary(R"("normalizer":{"type":"Replace","pattern":{"Regex":"x"},"content":""})")),
+                 "Replace"));
+  CHECK(contains(why(with_vocabulary(R"("post_processor":{"type":"Magic"})")), "\"Magic\""));
+  CHECK(contains(why(with_vocabulary(R"("post_processor":{"type":"TemplateProcessing"})")), "single"));
+  CHECK(contains(
+      why(with_vocabulary(
+          R"("post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}}]})")),
+      "\"<s>\""));
+  CHECK(contains(why(with_vocabulary(R"("added_tokens":{})")), "added_tokens"));
+  CHECK(contains(why(with_vocabulary(R"("added_tokens":[7])")), "added token 0"));
+  CHECK(contains(why(with_vocabulary(R"("added_tokens":[{"content":"x"}])")), "added token 0"));
+  CHECK(contains(why(with_vocabulary(R"("added_tokens":[{"content":"x","id":1e3}])")), "added token 0"));
+  CHECK(contains(why(with_vocabulary(R"("added_tokens":[{"content":"x","id":99999}])")), "out of range"));
+  CHECK(contains(
+      why(with_vocabulary(inlay::concat(R"("added_tokens":[{"id":3,"content":")", std::string(600, 'x'), R"("}])"))),
+      "600 bytes"));
+}
+
+TEST_CASE("normal forms need a library, or the caller's word that they may be left out") {
+  const std::string json = with_vocabulary(inlay::concat(R"("normalizer":{"type":"NFC"},)", bytes_cut));
+  const auto without = inlay::tokenizer_from_json(json, "nfc.json");
+  REQUIRE_FALSE(without);
+  CHECK(contains(without.error().message, "unicode_forms"));
+  const auto skipped = inlay::tokenizer_from_json(json, "nfc.json", {.skip_normal_forms = true});
+  REQUIRE(skipped);
+  CHECK((*skipped)->encode("ab") == ids{2});
+  CHECK_FALSE(inlay::tokenizer_from_json(with_vocabulary(R"("normalizer":{"type":"Lowercase"})"), "lower.json",
+                                         {.skip_normal_forms = true}));
+}
+
+TEST_CASE("added tokens: white space around, words, ids of their own") {
+  const auto made = inlay::tokenizer_from_json(
+      with_vocabulary(inlay::concat(R"("added_tokens":[{"id":5,"content":"<l>","lstrip":true,"special":true},)",
+                                    R"({"id":6,"content":"<r>","rstrip":true,"normalized":false},)",
+                                    R"({"id":7,"content":"ba","single_word":true}],)", bytes_cut)),
+      "added.json");
+  REQUIRE(made);
+  const inlay::tokenizer& t = **made;
+  CHECK(t.size() == 8);
+  CHECK(t.piece(3).empty());
+  CHECK(t.kind(3) == inlay::token_kind::unused);
+  CHECK(t.is_control(5));
+  CHECK(t.kind(6) == inlay::token_kind::user_defined);
+  const inlay::encode_options recognised{.specials = inlay::special_tokens::recognised};
+  CHECK(t.encode("a \n <l>b", recognised) == ids{0, 5, 1});
+  CHECK(t.encode("a<r> \xE3\x80\x80 b") == ids{0, 6, 1});
+  CHECK(t.encode("ba", recognised) == ids{7});
+  CHECK(t.encode("bab") == ids{1, 2});
+  CHECK(t.encode("b<r>ba<r>") == ids{1, 6, 7, 6});
+}
