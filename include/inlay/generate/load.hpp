@@ -51,7 +51,7 @@ std::vector<std::vector<float>> rope_divisors(rotary_list<R...>) {
   const auto add = [&]<class Rotary>(Rotary*) {
     if constexpr (Rotary::has_divisors) {
       std::vector<float>& divisors = all.emplace_back();
-      for (std::size_t i = 0; i < Rotary::pairs; ++i) divisors.push_back(Rotary::divisor(i));
+      for (std::size_t i = 0; i < Rotary::dim / 2; ++i) divisors.push_back(Rotary::divisor(i));
     }
   };
   (add(static_cast<R*>(nullptr)), ...);

@@ -257,7 +257,7 @@ class session {
   using clock = std::chrono::steady_clock;
   static double seconds_since(clock::time_point t) { return std::chrono::duration<double>(clock::now() - t).count(); }
 
-  state_options state() const { return {options_.context, options_.kv_type}; }
+  state_options state() const { return {options_.context, options_.kv_type, options_.batch}; }
 
   void begin_sequence() {
     arena memory = sequence_memory_;

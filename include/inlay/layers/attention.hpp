@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <tuple>
@@ -16,6 +17,13 @@
 #include "inlay/layers/rope.hpp"
 
 namespace inlay {
+
+/// Later layers may look at an earlier layer's keys and values instead of having their own (Gemma 4).
+enum class cache_sharing : std::uint8_t {
+  none,
+  lends,    ///< layers behind this one may borrow its cache
+  borrows,  ///< no key and value projections and no cache: those of the layer that lends under the same number
+};
 
 struct attention_config {
   std::size_t heads = 0;
@@ -29,6 +37,9 @@ struct attention_config {
   /// Queries grow with the position: times 1 + beta * ln(1 + floor(position / period)) (Llama 4, Ministral 3). 0: not.
   float temperature_beta = 0.0f;
   float temperature_period = 1.0f;
+  bool values_are_keys = false;  ///< values are the key projection, before its norm and rotation (Gemma 4)
+  cache_sharing sharing = cache_sharing::none;
+  std::size_t shared_slot = 0;  ///< under which number the cache is lent and borrowed
 };
 
 namespace detail {
@@ -57,7 +68,7 @@ void store_heads(const float* x, dtype type, std::byte* slot, std::size_t head_s
   for (std::size_t h = 0; h < Heads; ++h) K::store(type, x + h * HeadDim, HeadDim, slot + h * head_stride);
 }
 
-template <attention_config Config, class Rope, class QkNorm, std::size_t Width>
+template <attention_config Config, class Rope, class QkNorm, class VNorm, std::size_t Width>
 struct attention_at {
   static constexpr std::size_t in = Width, out = Width;
   static constexpr std::size_t heads = Config.heads;
@@ -69,17 +80,23 @@ struct attention_at {
   static constexpr std::size_t kv_width = kv_heads * head_dim;
   using rotary = typename head_rotary<Rope, head_dim>::type;
   using qk_norm = typename head_norm<QkNorm, head_dim>::type;
-  using state = kv_cache<kv_heads, head_dim, Config.window>;
+  using v_norm = typename head_norm<VNorm, head_dim>::type;
+  static constexpr bool own = Config.sharing != cache_sharing::borrows;
+  static constexpr bool lends = Config.sharing == cache_sharing::lends;
+  using cache_type = kv_cache<kv_heads, head_dim, Config.window, lends>;
+  using state = std::conditional_t<own, cache_type, no_state>;
 
   matrix<q_width, Width> q;
-  matrix<kv_width, Width> k, v;
+  [[no_unique_address]] optional_parameter<own, matrix<kv_width, Width>> k;
+  [[no_unique_address]] optional_parameter<own && !Config.values_are_keys, matrix<kv_width, Width>> v;
   matrix<Width, q_width> o;
   [[no_unique_address]] optional_parameter<Config.bias, vector<q_width>> q_bias;
-  [[no_unique_address]] optional_parameter<Config.bias, vector<kv_width>> k_bias;
-  [[no_unique_address]] optional_parameter<Config.bias, vector<kv_width>> v_bias;
+  [[no_unique_address]] optional_parameter<Config.bias && own, vector<kv_width>> k_bias;
+  [[no_unique_address]] optional_parameter<Config.bias && own && !Config.values_are_keys, vector<kv_width>> v_bias;
   [[no_unique_address]] optional_parameter<Config.out_bias, vector<Width>> o_bias;
   [[no_unique_address]] qk_norm q_norm;
-  [[no_unique_address]] qk_norm k_norm;
+  [[no_unique_address]] std::conditional_t<own, qk_norm, absent> k_norm;
+  [[no_unique_address]] std::conditional_t<own, v_norm, absent> value_norm;
 
   static constexpr auto parameters() {
     using self = attention_at;
@@ -89,49 +106,80 @@ struct attention_at {
                       parameter{"o.weight", &self::o},           parameter{"o.bias", &self::o_bias}};
   }
   static constexpr auto children() {
-    return std::tuple{child{"q_norm", &attention_at::q_norm}, child{"k_norm", &attention_at::k_norm}};
+    return std::tuple{child{"q_norm", &attention_at::q_norm}, child{"k_norm", &attention_at::k_norm},
+                      child{"v_norm", &attention_at::value_norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
-    const std::size_t fresh = Config.window != 0 ? 2 * float_bytes(rows * kv_width) : 0;
-    return 2 * float_bytes(rows * q_width) + 2 * float_bytes(rows * kv_width) + fresh;
+    const std::size_t projected = own ? 2 * float_bytes(rows * kv_width) : 0;
+    const std::size_t fresh = own && !lends && Config.window != 0 ? 2 * float_bytes(rows * kv_width) : 0;
+    return 2 * float_bytes(rows * q_width) + projected + fresh;
   }
 
   template <class Context>
   void forward(Context& ctx, state& first, const_rows<Width> x, rows<Width> y) const {
     const arena::frame frame(ctx.memory);
     const auto queries = ctx.template take_rows<q_width>(x.count);
-    const auto keys = ctx.template take_rows<kv_width>(x.count);
-    const auto values = ctx.template take_rows<kv_width>(x.count);
     const auto mixed = ctx.template take_rows<q_width>(x.count);
-    ctx.linear(x, into(q, q_bias, queries), into(k, k_bias, keys), into(v, v_bias, values));
-    ctx.for_rows(x.count, (q_width + kv_width) * sizeof(float), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        prepare_heads<heads>(ctx, q_norm, queries[i], i);
-        prepare_heads<kv_heads>(ctx, k_norm, keys[i], i);
-      }
-    });
-    if constexpr (Config.temperature_beta != 0.0f) apply_temperature(ctx, queries);
-    ctx.for_each_sequence(first, [&](state& cache, const sequence_rows& s) {
-      if constexpr (Config.window == 0)
-        attend_all(ctx, cache, s, queries, keys, values, mixed);
-      else
-        attend_window(ctx, cache, s, queries, keys, values, mixed);
-    });
+    if constexpr (own) {
+      const auto keys = ctx.template take_rows<kv_width>(x.count);
+      const auto values = ctx.template take_rows<kv_width>(x.count);
+      project(ctx, x, queries, keys, values);
+      if constexpr (lends) ctx.lend(Config.shared_slot, first);
+      ctx.for_each_sequence(first, [&](cache_type& cache, const sequence_rows& s) {
+        if constexpr (lends || Config.window == 0) {
+          store_rows(ctx, cache, s, keys, values);
+          attend_cached(ctx, cache, s, queries, mixed);
+        } else {
+          attend_window(ctx, cache, s, queries, keys, values, mixed);
+        }
+      });
+    } else {
+      ctx.linear(x, into(q, q_bias, queries));
+      prepare<heads>(ctx, q_norm, queries);
+      ctx.for_each_sequence(
+          ctx.template borrow<cache_type_lent>(Config.shared_slot),
+          [&](cache_type_lent& cache, const sequence_rows& s) { attend_cached(ctx, cache, s, queries, mixed); });
+    }
     ctx.linear(const_rows<q_width>(mixed), into(o, o_bias, y));
   }
 
  private:
-  template <std::size_t Heads, class Context>
-  static void prepare_heads(Context& ctx, const qk_norm& norm, float* x, std::size_t row) {
+  using cache_type_lent = kv_cache<kv_heads, head_dim, Config.window, true>;
+
+  template <class Context>
+  void project(Context& ctx, const_rows<Width> x, rows<q_width> queries, rows<kv_width> keys,
+               rows<kv_width> values) const {
     using K = typename Context::kernel;
-    for (std::size_t h = 0; h < Heads; ++h) {
-      float* head = x + h * head_dim;
-      if constexpr (!std::is_same_v<qk_norm, absent>) norm.template normalise<K>(head, head);
-      if constexpr (!std::is_same_v<rotary, absent>) {
-        const auto& table = ctx.template rotation<rotary>();
-        rotary::template rotate<K>(head, table.cosines + row * rotary::pairs, table.sines + row * rotary::pairs);
-      }
+    if constexpr (Config.values_are_keys) {
+      ctx.linear(x, into(q, q_bias, queries), into(k, k_bias, keys));
+      std::copy_n(keys.data, keys.count * kv_width, values.data);
+    } else {
+      ctx.linear(x, into(q, q_bias, queries), into(k, k_bias, keys), into(v, v_bias, values));
     }
+    prepare<heads>(ctx, q_norm, queries);
+    prepare<kv_heads>(ctx, k_norm, keys);
+    if constexpr (Config.temperature_beta != 0.0f) apply_temperature(ctx, queries);
+    if constexpr (!std::is_same_v<v_norm, absent>)
+      for (std::size_t i = 0; i < values.count * kv_heads; ++i)
+        value_norm.template normalise<K>(values.data + i * head_dim, values.data + i * head_dim);
+  }
+
+  /// Norm and rotation of every head.
+  template <std::size_t Heads, class Context>
+  static void prepare(Context& ctx, const qk_norm& norm, rows<Heads * head_dim> x) {
+    using K = typename Context::kernel;
+    if constexpr (std::is_same_v<qk_norm, absent> && std::is_same_v<rotary, absent>) return;
+    ctx.for_rows(x.count, Heads * head_dim * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i)
+        for (std::size_t h = 0; h < Heads; ++h) {
+          float* head = x[i] + h * head_dim;
+          if constexpr (!std::is_same_v<qk_norm, absent>) norm.template normalise<K>(head, head);
+          if constexpr (!std::is_same_v<rotary, absent>) {
+            const auto& table = ctx.template rotation<rotary>();
+            rotary::template rotate<K>(head, table.cosines + i * rotary::pairs, table.sines + i * rotary::pairs);
+          }
+        }
+    });
   }
 
   template <class Context>
@@ -162,15 +210,49 @@ struct attention_at {
     });
   }
 
-  /// The cache holds every position: the batch is stored first, then looked at with the rest.
+  /// The cache holds the batch and all that its rows see.
+  template <class Context, class Cache>
+  static void attend_cached(Context& ctx, const Cache& cache, const sequence_rows& s, rows<q_width> queries,
+                            rows<q_width> mixed) {
+    const std::size_t end = s.position + s.count;
+    INLAY_ASSERT(Config.window != 0 || end <= cache.slots);
+    kernels::kv_span spans[2];
+    attend(ctx, cache.type, s, queries, mixed,
+           {spans, ring_spans(cache, end - std::min(end, cache.slots), end, spans)});
+  }
+
+  /// The cached positions [begin, end), in one or two pieces.
+  template <class Cache>
+  static std::size_t ring_spans(const Cache& cache, std::size_t begin, std::size_t end, kernels::kv_span* spans) {
+    std::size_t used = 0;
+    for (std::size_t p = begin; p < end;) {
+      const std::size_t slot = p % cache.slots;
+      const std::size_t count = std::min(cache.slots - slot, end - p);
+      spans[used++] = {cache.keys + slot * cache.row(), cache.values + slot * cache.row(), cache.head_stride(), p,
+                       count};
+      p += count;
+    }
+    return used;
+  }
+
   template <class Context>
-  static void attend_all(Context& ctx, state& cache, const sequence_rows& s, rows<q_width> queries, rows<kv_width> keys,
-                         rows<kv_width> values, rows<q_width> mixed) {
-    INLAY_ASSERT(s.position + s.count <= cache.slots);
-    store_rows(ctx, s, keys, values, cache.type, cache.keys + s.position * cache.row(),
-               cache.values + s.position * cache.row(), cache.head_stride());
-    const kernels::kv_span span{cache.keys, cache.values, cache.head_stride(), 0, s.position + s.count};
-    attend(ctx, cache.type, s, queries, mixed, {&span, 1});
+  static void store_rows(Context& ctx, const cache_type& cache, const sequence_rows& s, rows<kv_width> keys,
+                         rows<kv_width> values) {
+    const std::size_t row = cache.row();
+    ctx.for_rows(s.count, 2 * kv_width * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::size_t slot = (s.position + i) % cache.slots * row;
+        store_row<Context>(keys[s.first_row + i], values[s.first_row + i], cache.type, cache.keys + slot,
+                           cache.values + slot, cache.head_stride());
+      }
+    });
+  }
+  template <class Context>
+  static void store_row(const float* keys, const float* values, dtype type, std::byte* to_keys, std::byte* to_values,
+                        std::size_t head_stride) {
+    using K = typename Context::kernel;
+    store_heads<K, kv_heads, head_dim>(keys, type, to_keys, head_stride);
+    store_heads<K, kv_heads, head_dim>(values, type, to_values, head_stride);
   }
 
   /// The cache is a ring of the window's length. A batch would overwrite what its own first rows still see, so it is
@@ -182,17 +264,14 @@ struct attention_at {
     const std::size_t row = cache.row();
     std::byte* fresh_keys = ctx.memory.template take<std::byte>(s.count * kv_heads * row);
     std::byte* fresh_values = ctx.memory.template take<std::byte>(s.count * kv_heads * row);
-    store_rows(ctx, s, keys, values, cache.type, fresh_keys, fresh_values, s.count * row);
+    ctx.for_rows(s.count, 2 * kv_width * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i)
+        store_row<Context>(keys[s.first_row + i], values[s.first_row + i], cache.type, fresh_keys + i * row,
+                           fresh_values + i * row, s.count * row);
+    });
 
     kernels::kv_span spans[3];
-    std::size_t used = 0;
-    const std::size_t oldest = s.position - std::min(s.position, cache.slots);
-    for (std::size_t p = oldest; p < s.position;) {
-      const std::size_t slot = p % cache.slots;
-      const std::size_t count = std::min(cache.slots - slot, s.position - p);
-      spans[used++] = {cache.keys + slot * row, cache.values + slot * row, cache.head_stride(), p, count};
-      p += count;
-    }
+    std::size_t used = ring_spans(cache, s.position - std::min(s.position, cache.slots), s.position, spans);
     spans[used++] = {fresh_keys, fresh_values, s.count * row, s.position, s.count};
     attend(ctx, cache.type, s, queries, mixed, {spans, used});
 
@@ -206,28 +285,15 @@ struct attention_at {
       }
     }
   }
-
-  template <class Context>
-  static void store_rows(Context& ctx, const sequence_rows& s, rows<kv_width> keys, rows<kv_width> values, dtype type,
-                         std::byte* to_keys, std::byte* to_values, std::size_t head_stride) {
-    using K = typename Context::kernel;
-    const std::size_t row = row_bytes(type, head_dim);
-    ctx.for_rows(s.count, 2 * kv_width * sizeof(float), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        store_heads<K, kv_heads, head_dim>(keys[s.first_row + i], type, to_keys + i * row, head_stride);
-        store_heads<K, kv_heads, head_dim>(values[s.first_row + i], type, to_values + i * row, head_stride);
-      }
-    });
-  }
 };
 
 }  // namespace detail
 
-template <attention_config Config, class Rope = no_rope, class QkNorm = no_norm>
+template <attention_config Config, class Rope = no_rope, class QkNorm = no_norm, class VNorm = no_norm>
 struct attention {
   static constexpr std::string_view name = "attention";
   template <std::size_t Width>
-  using at = detail::attention_at<Config, Rope, QkNorm, Width>;
+  using at = detail::attention_at<Config, Rope, QkNorm, VNorm, Width>;
 };
 
 }  // namespace inlay

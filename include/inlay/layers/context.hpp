@@ -67,6 +67,22 @@ class context {
   std::size_t row_count;                     ///< rows of the batch
   std::byte* quantized;                      ///< room for a batch of quantized rows of the model's widest input
   std::tuple<rotation_table<Rotaries>...> rotations;
+  std::size_t block = 0;  ///< number of the block that is being run
+  float* side = nullptr;  ///< what a model's prelude computed for its blocks; its layout is theirs
+  static constexpr std::size_t lent_slots = 4;
+  void* lent[lent_slots] = {};  ///< states of the first sequence that layers lend to later ones
+
+  template <class State>
+  void lend(std::size_t slot, State& first) {
+    INLAY_ASSERT(slot < lent_slots);
+    lent[slot] = &first;
+  }
+  /// The state that was lent last under this number; the layer that lends comes first in the model.
+  template <class State>
+  State& borrow(std::size_t slot) const {
+    INLAY_ASSERT(slot < lent_slots && lent[slot] != nullptr);
+    return *static_cast<State*>(lent[slot]);
+  }
 
   template <class Rotary>
   const rotation_table<Rotary>& rotation() const {

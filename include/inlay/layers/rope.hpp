@@ -62,7 +62,7 @@ struct rotary {
   static_assert(dim <= HeadDim && dim % 2 == 0, "inlay: rope dim must be even and no more than the head has");
   static constexpr std::size_t pairs = static_cast<std::size_t>(Config.proportion * static_cast<float>(dim / 2));
   static constexpr bool has_factors = Config.longrope.original_context != 0.0f;
-  static constexpr bool has_divisors = Config.llama3.factor != 1.0f;
+  static constexpr bool has_divisors = Config.llama3.factor != 1.0f || pairs != dim / 2;
 
   /// Radians a position, per pair.
   using per_position = std::array<float, pairs>;
@@ -97,8 +97,9 @@ struct rotary {
     return f;
   }
 
-  /// What a GGUF states as rope_freqs.weight: by how much scaling divides the frequency of pair i.
-  static float divisor(std::size_t i) { return unscaled(i) / llama3(unscaled(i)); }
+  /// What a GGUF states as rope_freqs.weight: by how much scaling divides the frequency of pair i < dim / 2. Those that
+  /// do not turn have a divisor of 1e30.
+  static float divisor(std::size_t i) { return i < pairs ? unscaled(i) / llama3(unscaled(i)) : 1e30f; }
 
   template <class K>
   static void rotate(float* head, const float* cosines, const float* sines) {

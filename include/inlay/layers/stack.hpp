@@ -75,6 +75,7 @@ struct stack_element {
   template <class Context>
   void apply(Context& ctx, state& s, rows<Width> h) const {
     one.apply(ctx, s, h);
+    ++ctx.block;
   }
 };
 

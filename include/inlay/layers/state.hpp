@@ -16,6 +16,7 @@ namespace inlay {
 struct state_options {
   std::size_t context = 0;     ///< positions a sequence may have
   dtype kv_type = dtype::f16;  ///< storage of key/value caches
+  std::size_t batch = 0;       ///< most rows of the sequence in one forward pass; 0: as many as its context
 };
 
 /// The state of a layer that has none, and the interface of all: bytes(options) are needed, place() takes them.
@@ -24,17 +25,21 @@ struct no_state {
   void place(arena&, const state_options&) {}
 };
 
-/// Keys and values of one attention layer: [kv_head][slot][head_dim], the slot of position p being p % capacity.
-template <std::size_t Heads, std::size_t HeadDim, std::size_t Window>
+/// Keys and values of one attention layer: [kv_head][slot][head_dim], the slot of position p being p % capacity. With a
+/// window it is a ring that holds no more than the window; one that is lent to later layers, which see it when the
+/// whole batch is stored, has room for a batch beside.
+template <std::size_t Heads, std::size_t HeadDim, std::size_t Window, bool Lent = false>
 struct kv_cache {
-  static constexpr std::size_t capacity(std::size_t context) {
-    return Window != 0 ? std::min(Window, context) : context;
+  static constexpr std::size_t capacity(const state_options& o) {
+    if (Window == 0) return o.context;
+    const std::size_t batch = o.batch != 0 ? o.batch : o.context;
+    return std::min(Lent ? Window + batch : Window, o.context);
   }
   static constexpr std::size_t bytes(const state_options& o) {
-    return 2 * align_up(Heads * capacity(o.context) * row_bytes(o.kv_type, HeadDim));
+    return 2 * align_up(Heads * capacity(o) * row_bytes(o.kv_type, HeadDim));
   }
   void place(arena& memory, const state_options& o) {
-    slots = capacity(o.context);
+    slots = capacity(o);
     type = o.kv_type;
     keys = memory.take<std::byte>(Heads * head_stride());
     values = memory.take<std::byte>(Heads * head_stride());

@@ -93,7 +93,12 @@ constexpr std::size_t rotation_bytes(rotary_list<R...>, std::size_t rows) {
 template <class K, class... R>
 context<K, R...> make_context(rotary_list<R...>, workspace w, std::span<const sequence_rows> sequences,
                               std::size_t count, std::byte* quantized) {
-  return {w.memory, w.pool, sequences, count, quantized, {}};
+  return {.memory = w.memory,
+          .pool = w.pool,
+          .sequences = sequences,
+          .row_count = count,
+          .quantized = quantized,
+          .rotations = {}};
 }
 
 /// Angles are computed in f32, position times frequency, as the reference implementations do.
