@@ -298,6 +298,7 @@ inline constexpr cache_kernels kernels_of = {&score<Type>, &add_values<Type>};
 inline const cache_kernels& kernels_for(dtype cache) {
   if (cache == dtype::f16) return kernels_of<dtype::f16>;
   if (cache == dtype::bf16) return kernels_of<dtype::bf16>;
+  if (cache == dtype::q8_0) return kernels_of<dtype::q8_0>;
   INLAY_ASSERT(cache == dtype::f32);
   return kernels_of<dtype::f32>;
 }

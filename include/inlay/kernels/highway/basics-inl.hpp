@@ -35,30 +35,41 @@ HWY_INLINE f32s multiply_add(f32s a, f32s b, f32s c) { return hn::MulAdd(a, b, c
 HWY_INLINE float sum(f32s v) { return hn::ReduceSum(f32_tag(), v); }
 HWY_INLINE float highest(f32s v) { return hn::ReduceMax(f32_tag(), v); }
 
-/// A storage type's numbers at `data`, from the i-th on, as floats.
+/// The numbers from the i-th on of a row in a cache type, as floats. In Q8_0, i is a multiple of `lanes`.
 template <dtype Type>
 HWY_INLINE f32s load(const std::byte* data, std::size_t i) {
-  static_assert(is_float(Type));
+  static_assert(is_cache_type(Type));
+  const f32_tag d;
   if constexpr (Type == dtype::f32) {
-    return hn::LoadU(f32_tag(), reinterpret_cast<const float*>(data) + i);
+    return hn::LoadU(d, reinterpret_cast<const float*>(data) + i);
   } else if constexpr (Type == dtype::bf16) {
     const hn::Rebind<std::uint16_t, f32_tag> half_tag;
     const auto bits = hn::LoadU(half_tag, reinterpret_cast<const std::uint16_t*>(data) + i);
-    return hn::BitCast(f32_tag(), hn::ShiftLeft<16>(hn::PromoteTo(u32_tag(), bits)));
-  } else {
+    return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(u32_tag(), bits)));
+  } else if constexpr (Type == dtype::f16) {
     const hn::Rebind<hwy::float16_t, f32_tag> half_tag;
-    return hn::PromoteTo(f32_tag(), hn::LoadU(half_tag, reinterpret_cast<const hwy::float16_t*>(data) + i));
+    return hn::PromoteTo(d, hn::LoadU(half_tag, reinterpret_cast<const hwy::float16_t*>(data) + i));
+  } else {
+    const hn::Rebind<std::int8_t, f32_tag> byte_tag;
+    const hn::Rebind<hwy::float16_t, f32_tag> half_tag;
+    constexpr block_geometry q8_0 = geometry(dtype::q8_0);
+    const std::byte* block = data + i / q8_0.weights * q8_0.bytes;  // a float16 scale, then the codes
+    const auto codes = hn::LoadU(byte_tag, reinterpret_cast<const std::int8_t*>(block) + 2 + i % q8_0.weights);
+    const auto scale = hn::Set(half_tag, *reinterpret_cast<const hwy::float16_t*>(block));
+    return hn::Mul(hn::ConvertTo(d, hn::PromoteTo(i32_tag(), codes)), hn::PromoteTo(d, scale));
   }
 }
-/// The first n < lanes of them, then zeros; reads no further.
+/// The first n < lanes of them, then zeros; reads no further. (Rows of Q8_0 have no such rest.)
 template <dtype Type>
 HWY_INLINE f32s load_tail(const std::byte* data, std::size_t i, std::size_t n) {
   if constexpr (Type == dtype::f32) {
     return hn::LoadN(f32_tag(), reinterpret_cast<const float*>(data) + i, n);
-  } else {
+  } else if constexpr (is_float(Type)) {
     alignas(64) std::byte whole[lanes * 2] = {};
     std::memcpy(whole, data + i * 2, n * 2);
     return load<Type>(whole, 0);
+  } else {
+    return zero();
   }
 }
 

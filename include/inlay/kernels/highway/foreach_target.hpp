@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles kernels-inl.hpp once for each target of INLAY_COMPILED_TARGETS.
+// Compiles INLAY_TARGET_INCLUDE, which is kernels-inl.hpp unless a test says otherwise, once for each target of
+// INLAY_COMPILED_TARGETS.
 //
 // Highway's own foreach_target.h allows one driver per translation unit, and that one belongs to the program. So this
 // is a private loop: Highway's ops are taken once more per target, into namespaces of our own (hwy::inlay_N_AVX2, ...),
@@ -8,6 +9,10 @@
 #pragma once
 
 #include "inlay/kernels/highway/targets.hpp"
+
+#ifndef INLAY_TARGET_INCLUDE
+#define INLAY_TARGET_INCLUDE "inlay/kernels/highway/kernels-inl.hpp"
+#endif
 
 #pragma push_macro("HWY_TARGET")
 #pragma push_macro("HWY_TARGET_TOGGLE")
@@ -160,6 +165,7 @@
 #undef INLAY_OPS_ONLY
 #endif
 #undef INLAY_TOGGLE_PHASE
+#undef INLAY_TARGET_INCLUDE
 
 #undef N_SCALAR
 #undef N_EMU128

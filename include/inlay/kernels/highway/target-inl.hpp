@@ -4,7 +4,7 @@
 
 #include "hwy/highway.h"
 #ifndef INLAY_OPS_ONLY
-#include "inlay/kernels/highway/kernels-inl.hpp"
+#include INLAY_TARGET_INCLUDE
 #endif
 #ifdef HWY_TARGET_TOGGLE
 #undef HWY_TARGET_TOGGLE

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tests/include_orders/orders/inlay_last.cpp"
+#include "hwy/foreach_target.h"
+
+#include "hwy/highway.h"
+
+#include "hwy/contrib/math/math-inl.h"
+#include "tests/include_orders/program_code.hpp"
+#if HWY_ONCE
+#include "tests/include_orders/inlay_side.hpp"
+
+#include "tests/include_orders/program_end.hpp"
+#endif

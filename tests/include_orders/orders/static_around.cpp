@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hwy/highway.h"
+
+#include "tests/include_orders/inlay_side.hpp"
+
+#include "hwy/contrib/math/math-inl.h"
+#include "tests/include_orders/program_static_code.hpp"
+
+#include "tests/include_orders/program_end.hpp"

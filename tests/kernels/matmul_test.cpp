@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products of all storage types, policies and CPU targets.
+//
+// Products with packed weights are compared with two things. With a model of their own arithmetic in double, from the
+// quantized activations: only float rounding may differ, so that a wrong code, scale or sum cannot hide. And with the
+// plain policy, which does not quantize activations: the difference is bounded by half a step of the quantizer.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "inlay/core/error.hpp"
+#include "inlay/kernels/highway/quantized_line.hpp"
+#include "support.hpp"
+
+namespace inlay::test {
+namespace {
+
+using kernels::quantized_line;
+
+constexpr dtype all_types[] = {dtype::f32,  dtype::f16,    dtype::bf16,   dtype::q4_0, dtype::q4_1, dtype::q5_0,
+                               dtype::q5_1, dtype::q8_0,   dtype::q2_k,   dtype::q3_k, dtype::q4_k, dtype::q5_k,
+                               dtype::q6_k, dtype::iq4_nl, dtype::iq4_xs, dtype::mxfp4};
+
+void put_half(std::byte* at, float value) {
+  const std::uint16_t half = f32_to_f16(value);
+  std::memcpy(at, &half, 2);
+}
+
+/// A row of blocks with random codes and scales, and with half floats that are sensible numbers.
+void random_row(dtype type, std::size_t columns, std::mt19937& generator, std::byte* row) {
+  const std::size_t bytes = geometry(type).bytes;
+  const auto number = [&](float low, float high) {
+    return low + (high - low) * static_cast<float>(generator() >> 8) * 0x1p-24f;
+  };
+  for (std::size_t i = 0; i < columns / geometry(type).weights; ++i) {
+    std::byte* block = row + i * bytes;
+    for (std::size_t j = 0; j < bytes; ++j) block[j] = static_cast<std::byte>(generator());
+    const float scale = number(0.005f, 0.015f) * (generator() % 2 == 0 ? 1.0f : -1.0f);
+    const float positive = std::fabs(scale);
+    switch (type) {
+      case dtype::f32: {
+        const float value = number(-1, 1);
+        std::memcpy(block, &value, sizeof value);
+        break;
+      }
+      case dtype::f16:
+        put_half(block, number(-1, 1));
+        break;
+      case dtype::bf16: {
+        const std::uint16_t value = f32_to_bf16(number(-1, 1));
+        std::memcpy(block, &value, sizeof value);
+        break;
+      }
+      case dtype::q4_1:
+      case dtype::q5_1:
+      case dtype::q4_k:
+      case dtype::q5_k:
+        put_half(block, positive);
+        put_half(block + 2, scale);
+        break;
+      case dtype::q2_k:
+        put_half(block + 80, positive);
+        put_half(block + 82, scale);
+        break;
+      case dtype::q3_k:
+        put_half(block + 108, scale);
+        break;
+      case dtype::q6_k:
+        put_half(block + 208, scale);
+        break;
+      case dtype::mxfp4:
+        block[0] = static_cast<std::byte>(118 + generator() % 6);
+        break;
+      default:
+        put_half(block, scale);
+    }
+  }
+}
+
+/// A random matrix: as in a file, as floats, and in the form the policy reads.
+struct weights {
+  dtype type;
+  std::size_t rows, columns;
+  std::vector<std::byte> file;
+  std::vector<float> values;
+  float greatest = 0;  ///< magnitude
+
+  weights(dtype t, std::size_t r, std::size_t c, std::uint32_t seed)
+      : type(t), rows(r), columns(c), file(r * row_bytes(t, c)), values(r * c) {
+    std::mt19937 generator(seed);
+    for (std::size_t i = 0; i < rows; ++i) {
+      std::byte* row = file.data() + i * row_bytes(type, columns);
+      random_row(type, columns, generator, row);
+      dequantize_row(type, row, columns, values.data() + i * columns);
+    }
+    for (const float v : values) greatest = std::max(greatest, std::fabs(v));
+  }
+
+  kernels::matrix_ref in_file(const std::byte* at) const { return {at, rows, columns, type, kernels::layout::rows}; }
+
+  template <class K>
+  std::size_t packed_bytes() const {
+    return (rows + kernels::panel_rows - 1) / kernels::panel_rows * K::panel_bytes(type, columns);
+  }
+  template <class K>
+  kernels::matrix_ref pack(std::byte* to) const {
+    const std::size_t bytes = row_bytes(type, columns);
+    for (std::size_t r = 0; r < rows; r += kernels::panel_rows) {
+      const std::byte* row[kernels::panel_rows] = {};
+      const std::size_t count = std::min(kernels::panel_rows, rows - r);
+      for (std::size_t i = 0; i < count; ++i) row[i] = file.data() + (r + i) * bytes;
+      K::pack_panel(type, row, count, columns, to + r / kernels::panel_rows * K::panel_bytes(type, columns));
+    }
+    return {to, rows, columns, type, kernels::layout::panels};
+  }
+};
+
+/// Rows of activations, some of them far greater than the others.
+std::vector<float> random_activations(std::size_t rows, std::size_t columns, std::size_t stride, std::uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::vector<float> x(rows * stride, std::numeric_limits<float>::quiet_NaN());
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t c = 0; c < columns; ++c) {
+      const float value = static_cast<float>(generator() >> 8) * 0x1p-23f - 1;
+      x[i * stride + c] = value * (generator() % 64 == 0 ? 30.0f : 1.0f) * (c % 96 < 32 ? 0.01f : 1.0f);
+    }
+  return x;
+}
+
+float scale_of(const quantized_line& line) { return std::ldexp(line.unit, line.exponent >> 23); }
+
+struct shape {
+  std::size_t rows, columns;
+};
+constexpr shape shapes[] = {{1, 32},   {15, 64},  {16, 96},   {17, 256},  {33, 512}, {50, 288},
+                            {64, 256}, {97, 768}, {130, 544}, {16, 2080}, {3, 1024}};
+constexpr std::size_t counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 16, 19};
+
+/// out = (or +=) w x, in two calls where there are rows enough. Fails if a number outside of the result is written.
+template <class K>
+std::vector<float> multiply(const kernels::matrix_ref& w, const kernels::activations& x, bool add, std::size_t gap,
+                            std::size_t split = 0) {
+  const std::size_t stride = w.rows + 3;
+  const std::size_t size = (x.count - 1) * stride + w.rows;
+  guarded<float> out(size, gap);
+  for (std::size_t i = 0; i < size; ++i) out[i] = 0.25f;
+  if (split != 0) K::matmul(w, x, out.data(), stride, 0, split, add);
+  K::matmul(w, x, out.data(), stride, split, w.rows, add);
+  bool untouched = true;
+  std::vector<float> result(x.count * w.rows);
+  for (std::size_t i = 0; i < size; ++i) {
+    if (i % stride < w.rows)
+      result[i / stride * w.rows + i % stride] = out[i];
+    else
+      untouched = untouched && out[i] == 0.25f;
+  }
+  CHECK(untouched);
+  return result;
+}
+
+TEST_CASE("quantized activations are within half a step, and their sums are exact") {
+  kernels::for_each_target([]<class K>(K) {
+    const std::string target(K::name);
+    CAPTURE(target);
+    for (const std::size_t columns : {32, 64, 256, 288, 736, 1024}) {
+      CAPTURE(columns);
+      constexpr std::size_t rows = 4;
+      const std::size_t stride = columns + 5;
+      std::vector<float> x = random_activations(rows, columns, stride, 7);
+      for (std::size_t c = 0; c < columns; ++c) {
+        x[stride + c] = 0;                              // a row of zeros,
+        x[2 * stride + c] *= c < 256 ? 1e-37f : 1e30f;  // of the smallest and greatest numbers,
+        if (c % 3 != 0) x[3 * stride + c] = 0;          // and one with few others
+      }
+      const std::size_t bytes = K::quantized_row_bytes(columns);
+      CHECK(bytes % 64 == 0);
+      CHECK(bytes >= 2 * columns);
+      guarded<float> values((rows - 1) * stride + columns, 0,
+                            std::vector<float>(x.begin(), x.end() - static_cast<std::ptrdiff_t>(stride - columns)));
+      guarded<std::byte> quantized(rows * bytes);
+      K::quantize_rows({values.data(), rows, columns, stride, nullptr}, quantized.data());
+      bool close = true, sums = true, fine = true;
+      for (std::size_t i = 0; i < rows; ++i) {
+        const auto* lines = reinterpret_cast<const quantized_line*>(quantized.data() + i * bytes);
+        for (std::size_t l = 0; l < columns / 32; ++l) {
+          const quantized_line& line = lines[l];
+          const float scale = scale_of(line);
+          const float* from = &x[i * stride + 32 * l];
+          float greatest = 0, group = 0;
+          for (std::size_t c = l / 8 * 256; c < std::min(columns, l / 8 * 256 + 256); ++c)
+            group = std::max(group, std::fabs(x[i * stride + c]));
+          int halves[2] = {};
+          for (std::size_t c = 0; c < 32; ++c) {
+            greatest = std::max(greatest, std::fabs(from[c]));
+            halves[c / 16] += line.q[c];
+            close = close && std::fabs(double{from[c]} - double{scale} * line.q[c]) <= 0.5001 * double{scale};
+            close = close && line.q[c] >= -127;
+          }
+          // No coarser than a scale for 256; and 64 steps or more for the greatest, unless it is tiny in its group.
+          const float floor = 0x1p-100f;
+          fine = fine && (scale <= 1.0001f * group / 127 || scale <= floor);
+          fine = fine && (greatest >= 63 * scale || line.exponent == 0);
+          fine = fine && (line.unit <= 1.0001f * group / 127 * 0x1p-24f || line.unit <= floor);
+          const float power = std::ldexp(1.0f, line.exponent >> 23);
+          sums = sums && line.offset == -128 * (halves[0] + halves[1]) && line.half_offsets[0] == -128 * halves[0] &&
+                 line.half_offsets[1] == -128 * halves[1];
+          sums = sums && line.sum == power * static_cast<float>(halves[0] + halves[1]) &&
+                 line.half_sums[0] == power * static_cast<float>(halves[0]) &&
+                 line.half_sums[1] == power * static_cast<float>(halves[1]);
+        }
+      }
+      CHECK(close);
+      CHECK(fine);
+      CHECK(sums);
+    }
+  });
+}
+
+TEST_CASE("packed weights take no more bytes than in their file") {
+  kernels::for_each_target([]<class K>(K) {
+    const std::string target(K::name);
+    CAPTURE(target);
+    for (const dtype type : all_types) {
+      const std::string type_name(name(type));
+      CAPTURE(type_name);
+      CHECK((K::panel_bytes(type, 1024) != 0) == K::wants_quantized(type));
+      if (K::panel_bytes(type, 1024) != 0)
+        for (const std::size_t columns : {256, 512, 1024, 4096}) {
+          const std::size_t bytes = kernels::panel_rows * row_bytes(type, columns);
+          CHECK(K::panel_bytes(type, columns) == (bytes + 63) / 64 * 64);
+        }
+    }
+  });
+}
+
+TEST_CASE("products with packed weights") {
+  kernels::for_each_target([]<class K>(K) {
+    const std::string target(K::name);
+    CAPTURE(target);
+    std::uint32_t seed = 0;
+    for (const dtype type : all_types)
+      for (const auto& [rows, columns] : shapes) {
+        if (columns % geometry(type).weights != 0 || K::panel_bytes(type, columns) == 0) continue;
+        const weights w(type, rows, columns, ++seed);
+        guarded<std::byte> packed(w.packed_bytes<K>());
+        const kernels::matrix_ref matrix = w.pack<K>(packed.data());
+        for (const std::size_t count : counts) {
+          const std::string what = concat(name(type), " ", rows, " x ", columns, ", ", count, " rows");
+          CAPTURE(what);
+          const std::size_t stride = columns + seed % 4;
+          const std::vector<float> values = random_activations(count, columns, stride, ++seed);
+          std::vector<quantized_line> quantized(count * K::quantized_row_bytes(columns) / sizeof(quantized_line));
+          kernels::activations x{values.data(), count, columns, stride, nullptr};
+          K::quantize_rows(x, reinterpret_cast<std::byte*>(quantized.data()));
+          x.values = nullptr;  // not read
+          x.quantized = reinterpret_cast<const std::byte*>(quantized.data());
+          const bool add = seed % 2 != 0;
+          const double before = add ? 0.25 : 0.0;
+          const std::vector<float> got = multiply<K>(matrix, x, add, seed % 17);
+
+          std::vector<float> expected(count * rows, static_cast<float>(before));
+          kernels::plain::matmul(w.in_file(w.file.data()), {values.data(), count, columns, stride, nullptr},
+                                 expected.data(), rows, 0, rows, true);
+          double model_excess = 0, plain_excess = 0;  // of the tolerance
+          const std::size_t lines = columns / 32;
+          for (std::size_t i = 0; i < count; ++i) {
+            const auto* line =
+                reinterpret_cast<const quantized_line*>(x.quantized + i * K::quantized_row_bytes(columns));
+            for (std::size_t r = 0; r < rows; ++r) {
+              double sum = before, magnitude = 0, steps = 0, plain_magnitude = std::fabs(before);
+              for (std::size_t c = 0; c < columns; ++c) {
+                const double scale = scale_of(line[c / 32]);
+                const double weight = w.values[r * columns + c];
+                sum += weight * (scale * line[c / 32].q[c % 32]);
+                magnitude += std::fabs(scale * line[c / 32].q[c % 32]);
+                steps += std::fabs(weight) * scale / 2;
+                plain_magnitude += std::fabs(weight * values[i * stride + c]);
+              }
+              // A line adds two rounded scales (and bases) to a sum. A weight is a product minus a base: neither is
+              // more than twice the greatest weight. A rounding of w itself is in the model, not in the kernel.
+              const double rounded = 3 * w.greatest * magnitude + std::fabs(sum);
+              const double tolerance = static_cast<double>(2 * lines + 8) * rounding * rounded;
+              const double y = got[i * rows + r];
+              model_excess = std::max(model_excess, std::fabs(y - sum) / tolerance);
+              const double plain_tolerance =
+                  1.001 * steps + tolerance + static_cast<double>(columns + 1) * rounding * plain_magnitude;
+              plain_excess = std::max(plain_excess, std::fabs(y - expected[i * rows + r]) / plain_tolerance);
+            }
+          }
+          CHECK(model_excess <= 1);
+          CHECK(plain_excess <= 1);
+          if (rows > 16) CHECK(multiply<K>(matrix, x, add, 0, (rows - 1) / 32 * 16 + 16) == got);  // bit by bit
+        }
+      }
+  });
+}
+
+TEST_CASE("the activations of a long batch do not mix") {
+  kernels::for_each_target([]<class K>(K) {
+    const std::string target(K::name);
+    CAPTURE(target);
+    for (const dtype type : {dtype::q8_0, dtype::q4_k, dtype::q6_k, dtype::q2_k, dtype::f32, dtype::bf16}) {
+      constexpr std::size_t rows = 40, columns = 256, count = 523;
+      const std::string type_name(name(type));
+      CAPTURE(type_name);
+      const weights w(type, rows, columns, 3);
+      const bool packs = K::panel_bytes(type, columns) != 0;
+      std::vector<std::byte> packed(packs ? w.packed_bytes<K>() : w.file.size());
+      const kernels::matrix_ref matrix = packs ? w.pack<K>(packed.data()) : w.in_file(w.file.data());
+      const std::vector<float> values = random_activations(count, columns, columns, 4);
+      std::vector<quantized_line> quantized(count * K::quantized_row_bytes(columns) / sizeof(quantized_line));
+      kernels::activations x{values.data(), count, columns, columns, nullptr};
+      K::quantize_rows(x, reinterpret_cast<std::byte*>(quantized.data()));
+      x.quantized = reinterpret_cast<const std::byte*>(quantized.data());
+      const std::vector<float> all = multiply<K>(matrix, x, false, 0);
+      // Rows that are multiplied two at a time go through the same arithmetic.
+      bool equal = true;
+      for (std::size_t i = 0; i + 1 < count; i += 2) {
+        kernels::activations two = x;
+        two.values += i * columns;
+        two.quantized += i * K::quantized_row_bytes(columns);
+        two.count = 2;
+        const std::vector<float> pair = multiply<K>(matrix, two, false, 0);
+        for (std::size_t j = 0; j < pair.size(); ++j)
+          equal = equal && within(pair[j], all[i * rows + j], 1e-5 * w.greatest * columns);
+      }
+      CHECK(equal);
+    }
+  });
+}
+
+TEST_CASE("products with weights as they are in the file") {
+  for_each_policy([]<class K>(K) {
+    std::uint32_t seed = 0;
+    for (const dtype type : all_types)
+      for (const auto& [rows, columns] : {shape{1, 1}, shape{2, 7}, shape{3, 16}, shape{5, 33}, shape{16, 64},
+                                          shape{7, 256}, shape{35, 100}, shape{20, 1300}, shape{9, 2304}}) {
+        if (columns % geometry(type).weights != 0) continue;
+        const weights w(type, rows, columns, ++seed);
+        guarded<std::byte> file(w.file.size(), seed % 3 * geometry(type).bytes, w.file);
+        for (const std::size_t count : {1, 2, 3, 4, 5, 9}) {
+          const std::string what = concat(name(type), " ", rows, " x ", columns, ", ", count, " rows");
+          CAPTURE(what);
+          const std::size_t stride = columns + seed % 5;
+          const std::size_t used = (count - 1) * stride + columns;
+          std::vector<float> values = random_activations(count, columns, stride, ++seed);
+          values.resize(used);
+          guarded<float> rows_of_x(used, seed % 7, values);
+          const kernels::activations x{rows_of_x.data(), count, columns, stride, nullptr};
+          const bool add = seed % 2 != 0;
+          const std::vector<float> got = multiply<K>(w.in_file(file.data()), x, add, seed % 17);
+          double excess = 0;
+          for (std::size_t i = 0; i < count; ++i)
+            for (std::size_t r = 0; r < rows; ++r) {
+              double sum = add ? 0.25 : 0.0, magnitude = std::fabs(sum);
+              for (std::size_t c = 0; c < columns; ++c) {
+                const double product = double{w.values[r * columns + c]} * double{values[i * stride + c]};
+                sum += product;
+                magnitude += std::fabs(product);
+              }
+              const double tolerance = static_cast<double>(columns + 2) * rounding * magnitude;
+              excess = std::max(excess, std::fabs(got[i * rows + r] - sum) / tolerance);
+            }
+          CHECK(excess <= 1);
+          if (rows > 16) CHECK(multiply<K>(w.in_file(file.data()), x, add, 0, 16) == got);
+        }
+      }
+  });
+}
+
+TEST_CASE("an empty batch and an empty range of rows write nothing") {
+  for_each_policy([]<class K>(K) {
+    const weights w(dtype::f32, 16, 8, 1);
+    const std::vector<float> values = random_activations(1, 8, 8, 1);
+    std::vector<float> out(16, 0.5f);
+    K::matmul(w.in_file(w.file.data()), {values.data(), 0, 8, 8, nullptr}, out.data(), 16, 0, 16, false);
+    K::matmul(w.in_file(w.file.data()), {values.data(), 1, 8, 8, nullptr}, out.data(), 16, 16, 16, false);
+    CHECK(out == std::vector<float>(16, 0.5f));
+  });
+}
+
+}  // namespace
+}  // namespace inlay::test
