@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Llama checkpoints, and the GGUF files made from them.
 
-  python3 tests/reference/make_llama.py OUT_DIR [NAME ...] [--llama-quantize PATH]
+  python3 tests/reference/models/make_llama.py OUT_DIR [NAME ...] [--llama-quantize PATH]
 
 llama_wide is stored in every block format. The legacy formats come from the `gguf` package; the K formats are made by
 llama.cpp's own tool, given with --llama-quantize:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Qwen2.5 checkpoints, and GGUF files made from them.
 
-  python3 tests/reference/make_qwen2.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_qwen2.py OUT_DIR [NAME ...]
 """
 
 from pathlib import Path

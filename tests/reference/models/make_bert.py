@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny BERT and MobileBERT checkpoints (sentence embedding, classification), and a GGUF file made from one.
 
-  python3 tests/reference/make_bert.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_bert.py OUT_DIR [NAME ...]
 
 expected.safetensors holds a batch of sequences of different lengths:
   input_ids, attention_mask, token_type_ids [B, T]; padding has id 0, mask 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Qwen3.5 checkpoints (text), and GGUF files made from them.
 
-  python3 tests/reference/make_qwen35.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_qwen35.py OUT_DIR [NAME ...]
 
 transformers runs the Gated DeltaNet layers of a whole prompt in chunks of 64 tokens; the prompts here are shorter and
 longer than one chunk. qwen35_multimodal is laid out as published: beside the text model there are a vision tower and the

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Mistral, Ministral and Ministral 3 checkpoints, and GGUF files made from them.
 
-  python3 tests/reference/make_mistral.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_mistral.py OUT_DIR [NAME ...]
 
 ministral3_yarn is laid out as published: the text model inside a multimodal one, with a vision tower beside it.
 """

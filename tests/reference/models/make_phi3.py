@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Phi-3 / Phi-3.5 / Phi-4 checkpoints, and GGUF files made from them.
 
-  python3 tests/reference/make_phi3.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_phi3.py OUT_DIR [NAME ...]
 
 With LongRoPE, transformers chooses between the short and the long factors by the length of the sequence it sees:
 expected.safetensors stays within original_max_position_embeddings (continuation included), expected.long.safetensors

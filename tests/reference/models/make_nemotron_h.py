@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Nemotron-H checkpoints (Mamba-2, attention, squared-ReLU MLP, mixture of experts), and GGUF files made from them.
 
-  python3 tests/reference/make_nemotron_h.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_nemotron_h.py OUT_DIR [NAME ...]
 
 The prompts are longer than chunk_size, so transformers' scan passes state from chunk to chunk. transformers clamps the
 time step at time_step_min where the deployed kernels do not; no time step here is that small, which is checked.

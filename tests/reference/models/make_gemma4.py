@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Gemma 4 checkpoints (text), and GGUF files made from them.
 
-  python3 tests/reference/make_gemma4.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_gemma4.py OUT_DIR [NAME ...]
 
 gemma4_e2b and gemma4_moe are laid out as the published multimodal checkpoints are (text_config, model.language_model.*).
 gemma4_e2b also holds key and value weights for the layers that share another layer's, as the published ones do; nothing

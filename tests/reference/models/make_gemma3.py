@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny Gemma 3 checkpoints (text), and GGUF files made from them.
 
-  python3 tests/reference/make_gemma3.py OUT_DIR [NAME ...]
+  python3 tests/reference/models/make_gemma3.py OUT_DIR [NAME ...]
 
 gemma3_linear is laid out as the multimodal 4B is: nested config.json, text weights behind a prefix, a vision tower and a
 projector beside them that a text-only reader skips.
