@@ -31,6 +31,7 @@ struct moe_config {
   bool normalise = true;         ///< the chosen weights are divided by their sum
   float scaling = 1.0f;          ///< and multiplied by this
   bool selection_bias = false;   ///< a learned bias is added to the scores for choosing, not for weighing
+  bool expert_scale = false;     ///< and every expert's by a learned factor of its own
   bool gated = true;             ///< experts are down(act(gate x) * up x); otherwise down(act(up x))
   std::size_t shared_inner = 0;  ///< width of an expert that every row passes; 0: none
 };
@@ -56,6 +57,7 @@ struct moe_at {
 
   matrix<experts, Width> router;
   [[no_unique_address]] optional_parameter<Config.selection_bias, vector<experts>> selection_bias;
+  [[no_unique_address]] optional_parameter<Config.expert_scale, vector<experts>> expert_scale;
   [[no_unique_address]] optional_parameter<Config.gated, matrix_stack<experts, inner, Width>> gate;
   matrix_stack<experts, inner, Width> up;
   matrix_stack<experts, Width, inner> down;
@@ -63,9 +65,9 @@ struct moe_at {
 
   static constexpr auto parameters() {
     using self = moe_at;
-    return std::tuple{parameter{"router.weight", &self::router}, parameter{"router.bias", &self::selection_bias},
-                      parameter{"experts.gate.weight", &self::gate}, parameter{"experts.up.weight", &self::up},
-                      parameter{"experts.down.weight", &self::down}};
+    return std::tuple{parameter{"router.weight", &self::router},       parameter{"router.bias", &self::selection_bias},
+                      parameter{"experts.scale", &self::expert_scale}, parameter{"experts.gate.weight", &self::gate},
+                      parameter{"experts.up.weight", &self::up},       parameter{"experts.down.weight", &self::down}};
   }
   static constexpr auto children() { return std::tuple{child{"shared", &moe_at::shared}}; }
 
@@ -81,13 +83,19 @@ struct moe_at {
 
   template <class Context>
   void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {
+    forward(ctx, x, x, y);
+  }
+
+  /// The router may look at other rows than the experts work on.
+  template <class Context>
+  void forward(Context& ctx, const_rows<Width> routed_by, const_rows<Width> x, rows<Width> y) const {
     using K = typename Context::kernel;
     const arena::frame frame(ctx.memory);
     const std::size_t routed = x.count * top_k;
 
     const auto scores = ctx.template take_rows<experts>(x.count);
     choice* chosen = ctx.memory.template take<choice>(routed);
-    ctx.linear(x, into(router, scores));
+    ctx.linear(routed_by, into(router, scores));
     ctx.for_rows(x.count, experts * sizeof(float) * top_k, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) choose<K>(scores[i], chosen + i * top_k);
     });
@@ -172,7 +180,10 @@ struct moe_at {
       sum += scores[best];
     }
     const float scale = Config.scaling / (Config.normalise ? sum + 1e-20f : 1.0f);
-    for (std::size_t j = 0; j < top_k; ++j) chosen[j].weight *= scale;
+    for (std::size_t j = 0; j < top_k; ++j) {
+      chosen[j].weight *= scale;
+      if constexpr (Config.expert_scale) chosen[j].weight *= expert_scale.data[chosen[j].expert];
+    }
   }
 
   /// The rows of x in the order of their experts, in the form the experts' weights want. One row is every expert's

@@ -77,13 +77,24 @@ struct lm_head {
   }
 };
 
-/// The parts of a model in their order: blocks ..., norm, head.
+/// A part that stands before the blocks and computes what they read of each token beside h: a layer with
+/// `prepare(ctx, tokens, h)`, which fills ctx.side, and `side_bytes(rows)`, the memory that takes as long as the pass.
+template <class Part>
+concept prelude = requires { Part::is_prelude; };
+struct no_prelude {};
+
+/// The parts of a model in their order: a prelude if there is one, blocks ..., norm, head.
 template <std::size_t Width, class Indices, class... Parts>
 struct split_parts;
 template <std::size_t Width, std::size_t... I, class... Parts>
 struct split_parts<Width, std::index_sequence<I...>, Parts...> {
   using list = std::tuple<Parts...>;
-  using stack = stack_at<Width, std::tuple_element_t<I, list>...>;
+  using first = std::tuple_element_t<0, list>;
+  static constexpr std::size_t skipped = prelude<first> ? 1 : 0;
+  using prelude_spec = std::conditional_t<prelude<first>, first, no_prelude>;
+  template <std::size_t... J>
+  static stack_at<Width, std::tuple_element_t<J + skipped, list>...> make_stack(std::index_sequence<J...>);
+  using stack = decltype(make_stack(std::make_index_sequence<sizeof...(I) - skipped>{}));
   using norm = std::tuple_element_t<sizeof...(Parts) - 2, list>;
   using head = std::tuple_element_t<sizeof...(Parts) - 1, list>;
 };
@@ -98,6 +109,9 @@ struct causal_lm {
   static constexpr std::size_t vocab = Config.vocab, width = Config.width;
   using parts = detail::split_parts<width, std::make_index_sequence<sizeof...(Parts) - 2>, Parts...>;
   using stack_type = typename parts::stack;
+  static constexpr bool has_prelude = parts::skipped != 0;
+  using prelude_type = typename std::conditional_t<has_prelude, detail::bind_layer<typename parts::prelude_spec, width>,
+                                                   std::type_identity<absent>>::type;
   using norm_type = bound<typename parts::norm, width>;
   using head_type = detail::lm_head<Config, typename parts::head>;
   using state = typename stack_type::state;
@@ -105,14 +119,16 @@ struct causal_lm {
   static constexpr std::size_t block_count = stack_type::block_count;
 
   detail::token_embedding<Config> embedding;
+  [[no_unique_address]] prelude_type side;
   stack_type blocks;
   norm_type norm;
   head_type head;
   detail::frequencies_of<rotaries> frequencies = detail::make_frequencies(rotaries{});
 
   static constexpr auto children() {
-    return std::tuple{child{"embedding", &causal_lm::embedding}, child{"blocks", &causal_lm::blocks},
-                      child{"norm", &causal_lm::norm}, child{"head", &causal_lm::head}};
+    return std::tuple{child{"embedding", &causal_lm::embedding}, child{"side", &causal_lm::side},
+                      child{"blocks", &causal_lm::blocks}, child{"norm", &causal_lm::norm},
+                      child{"head", &causal_lm::head}};
   }
 
   static constexpr std::size_t parameter_count =
@@ -128,7 +144,9 @@ struct causal_lm {
   /// Bytes of workspace memory that a batch of this many rows needs, its logits aside.
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     constexpr std::size_t widest = std::max(detail::widest_input<stack_type>(), width);
-    return 3 * float_bytes(rows * width) + align_up(rows * quantized_room(widest)) +
+    std::size_t side_bytes = 0;
+    if constexpr (has_prelude) side_bytes = prelude_type::side_bytes(rows);
+    return side_bytes + 3 * float_bytes(rows * width) + align_up(rows * quantized_room(widest)) +
            detail::rotation_bytes(rotaries{}, rows) + inlay::scratch_bytes<stack_type>(rows);
   }
 
@@ -142,6 +160,7 @@ struct causal_lm {
     detail::fill_rotations(ctx, frequencies);
     const auto h = ctx.template take_rows<width>(count);
     embedding.look_up(ctx, b.tokens, h);
+    if constexpr (has_prelude) side.prepare(ctx, b.tokens, h);
     blocks.apply(ctx, *reinterpret_cast<state*>(b.sequences.front().state), h);
     if (b.wanted.empty()) return;
     const auto last = ctx.template take_rows<width>(b.wanted.size());
