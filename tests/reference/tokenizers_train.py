@@ -42,6 +42,7 @@ EXPRESSIONS = {
     "tekken": by_case("", r"\p{N}"),
     "gpt4o": by_case(CONTRACTIONS + "?", r"\p{N}{1,3}"),
 }
+EXPRESSIONS["qwen3"] = EXPRESSIONS["qwen2"]
 SPECIALS = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -61,6 +62,8 @@ def byte_level(name):
         t.pre_tokenizer = pre_tokenizers.Sequence(
             [split(EXPRESSIONS[name]), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
         )
+    if name == "qwen3":
+        t.normalizer = normalizers.NFC()
     t.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=700, special_tokens=SPECIALS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
@@ -92,11 +95,24 @@ def characters(name):
     return t, trainer
 
 
+def words():
+    t = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer = normalizers.BertNormalizer()
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.decoder = decoders.WordPiece()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return t, trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, limit_alphabet=300, show_progress=False)
+
+
+NAMES = ("gpt2", "smollm", "llama3", "qwen2", "qwen3", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "metaspace",
+         "unknown", "bert")  # fmt: skip
+
+
 def main():
     out = sys.argv[1]
-    for name in ("gpt2", "smollm", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "metaspace", "unknown"):
+    for name in NAMES:
         bytes_too = name in ("gpt2", "smollm", *EXPRESSIONS)
-        t, trainer = (byte_level if bytes_too else characters)(name)
+        t, trainer = byte_level(name) if bytes_too else words() if name == "bert" else characters(name)
         r = random.Random(5)
         corpus = [texts.text_of(r, texts.WORDS, []) for _ in range(4000)]
         if t.normalizer is None and not bytes_too:
@@ -106,6 +122,9 @@ def main():
             t.post_processor = processors.TemplateProcessing(
                 single="<s> $A", special_tokens=[("<s>", t.token_to_id("<s>"))]
             )
+        if name == "bert":
+            ends = [(mark, t.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")]
+            t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
         document = json.loads(t.to_str())
         document["added_tokens"] = [a for a in document["added_tokens"] if not a["content"].startswith("<0x")]
         if bytes_too:

@@ -18,7 +18,7 @@ using ids = std::vector<inlay::token_id>;
 
 namespace {
 
-inlay::tokenizer_json_options options() {
+inlay::tokenizer_options options() {
 #ifdef INLAY_TEST_UTF8PROC
   return {.forms = &inlay::unicode_from_utf8proc};
 #else
@@ -69,6 +69,15 @@ TEST_CASE("small tokenizers of each kind give the ids of the reference") {
     compare(path + ".tokenizer.json", path + ".cases.jsonl");
   }
 }
+
+#ifdef INLAY_TEST_UTF8PROC
+TEST_CASE("and those whose texts are normalized") {
+  for (const char* name : {"qwen3", "bert"}) {
+    const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
+    compare(path + ".tokenizer.json", path + ".cases.jsonl");
+  }
+}
+#endif
 
 // To compare with many texts on a published tokenizer: see tests/reference/tokenizers.py.
 TEST_CASE("a tokenizer and texts that the environment names") {

@@ -15,8 +15,10 @@
 #include "inlay/core/error.hpp"
 #include "inlay/text/build.hpp"
 #include "inlay/text/byte_level_bpe.hpp"
+#include "inlay/text/normalizer.hpp"
 #include "inlay/text/sentencepiece_bpe.hpp"
 #include "inlay/text/vocabulary.hpp"
+#include "inlay/text/wordpiece.hpp"
 
 namespace inlay {
 
@@ -82,7 +84,7 @@ inline result<added_token_matcher> added_of(const vocabulary& v) {
   return added_token_matcher::make(std::move(entries), v.source);
 }
 
-inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& v) {
+inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& v, const tokenizer_options& options) {
   const std::optional<pretokenizer> words = pretokenizer_by_gguf_name(v.pre);
   if (!words)
     return fail(errc::unsupported,
@@ -122,6 +124,9 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   const bool whole = takes_whole_words(v.pre);
   if (v.add_bos.value_or(whole) && parts.specials.bos) parts.prefix.push_back(*parts.specials.bos);
   if (v.add_eos.value_or(false) && parts.specials.eos) parts.suffix.push_back(*parts.specials.eos);
+  if (options.forms != nullptr && v.pre.starts_with("qwen"))
+    parts.normalizer = std::make_unique<normalizer_chain>(
+        std::vector<normalizer_chain::step>{{normalizer_chain::kind::nfc}}, options.forms);
   const byte_level_bpe::options how{
       .words = *words, .whole_words = whole, .space_before = v.add_space_prefix.value_or(false)};
   return std::make_unique<byte_level_bpe>(std::move(parts), std::move(*merges), how);
@@ -172,14 +177,51 @@ inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabular
   return std::make_unique<sentencepiece_bpe>(std::move(parts), v.scores, byte_tokens, how);
 }
 
+// The file does not say how the text is normalized; converters are for models that take accents and capitals away.
+inline result<std::unique_ptr<tokenizer>> make_wordpiece(const vocabulary& v, const tokenizer_options& options) {
+  if (options.forms == nullptr)
+    return fail(errc::unsupported, concat(v.source,
+                                          ": the tokenizer normalizes its text, and no library for that was "
+                                          "given: see inlay/text/unicode_forms_utf8proc.hpp."));
+  tokenizer_parts parts;
+  std::string text;
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    const token_kind kind = kind_of(v, i);
+    const bool begins = kind == token_kind::normal && v.tokens[i].starts_with(space_mark);
+    text = begins ? " " : "";
+    text += v.tokens[i].substr(begins ? space_mark.size() : 0);
+    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
+  }
+  if (auto ok = parts.tokens.index(v.source, [](token_id) { return true; }); !ok) return unexpected(ok.error());
+  auto specials = specials_of(v, {.bos = 101, .unknown = 100, .padding = 0, .separator = 102, .mask = 103});
+  if (!specials) return unexpected(specials.error());
+  if (!specials->classify) specials->classify = specials->bos;
+  auto added = added_of(v);
+  if (!added) return unexpected(added.error());
+  parts.specials = *specials;
+  parts.added = std::move(*added);
+  parts.strips_first_space = true;
+  if (v.add_bos.value_or(true) && specials->classify) parts.prefix.push_back(*specials->classify);
+  if (specials->separator) parts.suffix.push_back(*specials->separator);
+  using kind = normalizer_chain::kind;
+  parts.normalizer = std::make_unique<normalizer_chain>(
+      std::vector<normalizer_chain::step>{
+          {kind::clean}, {kind::space_ideographs}, {kind::nfd}, {kind::strip_accents}, {kind::lowercase}},
+      options.forms);
+  constexpr std::size_t longest_word = 100;  // BERT's
+  return std::make_unique<wordpiece>(std::move(parts), longest_word);
+}
+
 }  // namespace detail
 
-/// The tokenizer of a vocabulary. Errors name the source and what is wrong with it; nothing in a vocabulary makes this
-/// take more memory than in proportion to its size.
-inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v) {
+/// The tokenizer of a vocabulary. With `options.forms`, Qwen's texts are normalized as the models were trained on;
+/// llama.cpp leaves that out, and so does this without. Errors name the source and what is wrong with it; nothing in a
+/// vocabulary makes this take more memory than in proportion to its size.
+inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v, const tokenizer_options& options = {}) {
   if (auto ok = detail::check(v); !ok) return unexpected(ok.error());
-  if (v.model == "gpt2") return detail::make_byte_level_bpe(v);
+  if (v.model == "gpt2") return detail::make_byte_level_bpe(v, options);
   if (v.model == "llama") return detail::make_sentencepiece_bpe(v);
+  if (v.model == "bert") return detail::make_wordpiece(v, options);
   return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known"));
 }
 

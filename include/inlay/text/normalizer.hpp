@@ -28,6 +28,14 @@ class unicode_forms {
   virtual char32_t lower(char32_t code) const noexcept = 0;
 };
 
+/// What making a tokenizer may need from outside.
+struct tokenizer_options {
+  /// For tokenizers that normalize (Qwen: NFC; BERT: accents and case). Must outlive the tokenizer.
+  const unicode_forms* forms = nullptr;
+  /// Without `forms`, leave Unicode normal forms out instead of failing: other ids for text that is not normalized yet.
+  bool skip_normal_forms = false;
+};
+
 /// A change of text.
 class text_normalizer {
  public:
@@ -135,9 +143,10 @@ class normalizer_chain final : public text_normalizer {
         });
       case kind::clean:
         return for_each_character(text, [&](char32_t c, std::string_view bytes) {
-          if (c == '\t' || c == '\n' || c == '\r' || unicode::is(unicode::white_space, c))
+          const unicode::category k = unicode::category_of(c);
+          if (c == '\t' || c == '\n' || c == '\r' || k == unicode::category::z)
             out += ' ';
-          else if (c != 0 && c != 0xFFFD && c != utf8::not_a_character && !unicode::is(control_set, c))
+          else if (c != 0xFFFD && c != utf8::not_a_character && !unicode::is(control_set, k) && !is_private(c))
             out += bytes;
         });
       case kind::space_ideographs:
@@ -182,7 +191,10 @@ class normalizer_chain final : public text_normalizer {
   }
 
   static constexpr unicode::set control_set =
-      unicode::any_of(unicode::category::cc, unicode::category::cf, unicode::category::co);
+      unicode::any_of(unicode::category::cc, unicode::category::cf, unicode::category::ws);
+  static constexpr bool is_private(char32_t c) noexcept {
+    return (c >= 0xE000 && c <= 0xF8FF) || (c >= 0xF0000 && c <= 0xFFFFD) || (c >= 0x100000 && c <= 0x10FFFD);
+  }
 
   std::vector<step> steps_;
   const unicode_forms* forms_;

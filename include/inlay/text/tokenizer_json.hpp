@@ -2,6 +2,7 @@
 // tokenizer.json, the format of the `tokenizers` library -> the tokenizer for it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -19,22 +20,16 @@
 #include "inlay/text/sentencepiece_bpe.hpp"
 #include "inlay/text/tokenizer_file.hpp"
 #include "inlay/text/tokenizer_pipeline.hpp"
+#include "inlay/text/wordpiece.hpp"
 
 namespace inlay {
-
-struct tokenizer_json_options {
-  /// Needed by tokenizers that normalize (Qwen: NFC; BERT: accents and case). Must outlive the tokenizer.
-  const unicode_forms* forms = nullptr;
-  /// Without `forms`, leave Unicode normal forms out instead of failing: other ids for text that is not normalized yet.
-  bool skip_normal_forms = false;
-};
 
 namespace detail {
 
 /// Puts the tokens of model and list together and hands them to the models' makers.
 class tokenizer_json_builder {
  public:
-  tokenizer_json_builder(tokenizer_file file, std::string_view source, const tokenizer_json_options& options)
+  tokenizer_json_builder(tokenizer_file file, std::string_view source, const tokenizer_options& options)
       : file_(std::move(file)), source_(source), options_(options) {}
 
   result<std::unique_ptr<tokenizer>> build(std::size_t json_size) {
@@ -50,6 +45,7 @@ class tokenizer_json_builder {
     if (auto ok = read_added(); !ok) return unexpected(ok.error());
     if (auto ok = number_tokens(json_size); !ok) return unexpected(ok.error());
     if (type == "BPE") return build_bpe(*model);
+    if (type == "WordPiece") return build_wordpiece(*model);
     return refuse(errc::unsupported, concat("the model ", shown(type), " is not known"));
   }
 
@@ -192,6 +188,30 @@ class tokenizer_json_builder {
     return pipeline_.byte_level ? build_byte_level(model, whole_words) : build_characters(model, whole_words);
   }
 
+  result<std::unique_ptr<tokenizer>> build_wordpiece(const json_value& model) {
+    if (!pipeline_.bert_words || !pipeline_.words.empty() || pipeline_.marks_spaces)
+      return refuse(errc::unsupported, "WordPiece without BERT's cut into words is not supported");
+    const std::string_view mark = string_of(model, "continuing_subword_prefix").value_or("##");
+    auto ok = fill(
+        [&](std::string_view text, token_kind&, token_id, std::string& out) {
+          const bool continues = !mark.empty() && text.size() > mark.size() && text.starts_with(mark);
+          if (!continues) out = ' ';
+          out += continues ? text.substr(mark.size()) : text;
+        },
+        [](token_id) { return true; });
+    if (!ok) return unexpected(ok.error());
+    const auto unknown = string_of(model, "unk_token");
+    if (unknown) {
+      token_id id = parts_.tokens.find_name(*unknown);
+      if (id == no_token) id = parts_.tokens.find_text(concat(" ", *unknown));
+      if (id == no_token)
+        return refuse(errc::format, concat("the unknown token ", shown(*unknown), " is not in the vocabulary"));
+      parts_.specials.unknown = id;
+    }
+    const std::int64_t longest = integer_of(model, "max_input_chars_per_word").value_or(100);
+    return std::make_unique<wordpiece>(std::move(parts_), static_cast<std::size_t>(std::max<std::int64_t>(longest, 0)));
+  }
+
   result<std::unique_ptr<tokenizer>> build_byte_level(const json_value& model, bool whole_words) {
     auto ok = fill([](std::string_view text, token_kind&, token_id, std::string& out) { decode_alphabet(text, out); },
                    [](token_id) { return true; });
@@ -254,7 +274,7 @@ class tokenizer_json_builder {
 
   tokenizer_file file_;
   std::string source_;
-  tokenizer_json_options options_;
+  tokenizer_options options_;
   tokenizer_pipeline pipeline_;
   std::vector<added> added_;
   std::vector<std::int32_t> entry_of_, added_of_;  // by id: the place in the vocabulary, in the list; -1 if in none
@@ -267,7 +287,7 @@ class tokenizer_json_builder {
 /// its own: what special tokens in the text become is up to the caller of encode. Errors name the file and what is
 /// wrong or not supported.
 inline result<std::unique_ptr<tokenizer>> tokenizer_from_json(std::string_view json, std::string_view file_name,
-                                                              const tokenizer_json_options& options = {}) {
+                                                              const tokenizer_options& options = {}) {
   auto file = detail::tokenizer_file_reader::read(json, file_name);
   if (!file) return unexpected(file.error());
   return detail::tokenizer_json_builder(std::move(*file), file_name, options).build(json.size());
