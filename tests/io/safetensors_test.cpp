@@ -23,7 +23,7 @@ std::vector<std::byte> file_with(std::string_view header, std::size_t data) {
 /// The error of a header over `data` bytes; the path is x.safetensors.
 void refused(std::string_view header, std::size_t data, std::initializer_list<std::string_view> texts) {
   const std::vector<std::byte> bytes = file_with(header, data);
-  CAPTURE(std::string(header));
+  CAPTURE(std::string(header.substr(0, 200)));
   check_error(safetensors_file::parse(bytes, "x.safetensors"), errc::format, texts);
   check_error(safetensors_file::parse(bytes, "x.safetensors"), errc::format, {"x.safetensors"});
 }
@@ -122,6 +122,17 @@ TEST_CASE("entries of another form are refused with the tensor named") {
   refused(R"({"__metadata__":{"a":{}}})", 0, {"__metadata__", "unexpected kind"});
   refused(R"({"__metadata__":[]})", 0, {"__metadata__", "unexpected kind"});
   refused("{\"t\":" + std::string(100'000, '['), 0, {"'t'"});
+}
+
+TEST_CASE("lists that no model has are refused") {
+  std::string texts = R"({"__metadata__":{"a":"b")";
+  for (std::uint64_t i = 0; i < safetensors_file::max_texts; ++i) texts += R"(,"a":"b")";
+  refused(texts + "}}", 0, {"too many texts"});
+  std::string tensors = "{";
+  for (std::uint64_t i = 0; i <= safetensors_file::max_tensors; ++i) {
+    tensors += concat(i == 0 ? "" : ",", R"("":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})");
+  }
+  refused(tensors + "}", 0, {"too many tensors"});
 }
 
 TEST_CASE("sizes and offsets that do not agree are refused") {

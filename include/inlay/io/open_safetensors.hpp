@@ -50,7 +50,9 @@ class safetensors_index final : public json_events {
   bool end_array() override { return end_object(); }
   bool key(string_t& text) override {
     if (depth() == 1) in_map_ = text == "weight_map";
-    if (depth() == 2 && in_map_) weight_map.emplace_back(std::move(text), std::string());
+    if (depth() != 2 || !in_map_) return true;
+    if (weight_map.size() == safetensors_file::max_tensors) return reject("has too many tensors in its weight_map");
+    weight_map.emplace_back(std::move(text), std::string());
     return true;
   }
   bool string(string_t& text) override {

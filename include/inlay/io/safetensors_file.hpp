@@ -36,7 +36,9 @@ struct safetensors_tensor {
 class safetensors_file {
  public:
   static constexpr std::uint64_t max_header_bytes = 100'000'000;  // of the format
+  // No published model comes near these; they bound the lists a small hostile header could make grow.
   static constexpr std::uint64_t max_tensors = 1u << 20;
+  static constexpr std::uint64_t max_texts = 1u << 16;
 
   /// Reads the header and checks all of it: sizes against shapes and the file, no holes, overlaps or duplicates. `path`
   /// is for messages. errc::format. Defined in safetensors.hpp.

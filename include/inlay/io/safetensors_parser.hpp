@@ -68,6 +68,7 @@ class safetensors_header final : public json_events {
       return true;
     }
     if (in_metadata_) {
+      if (metadata.size() == safetensors_file::max_texts) return reject("has too many texts in its __metadata__");
       metadata.emplace_back(std::move(text), std::string());
       return true;
     }
