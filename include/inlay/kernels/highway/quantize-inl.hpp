@@ -1,31 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations in 8 bits, the form in which products with quantized weights read them. 256 columns share a float unit,
-// and each 32 of them a power of two times it: a kernel then multiplies weight scales by activation scales with an
-// integer addition to their exponents. No coarser than one scale for 256, as the K formats are commonly paired with.
+// Activations to 8 bits: see quantized_line.hpp for the form.
+#include "inlay/kernels/highway/quantized_line.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-/// 32 activations in a cache line: activation i is unit * 2^exponent * q[i].
-struct quantized_line {
-  std::int8_t q[32];
-  std::int32_t exponent;         ///< in the place of a float's exponent: the number times 2^23; not negative
-  std::int32_t offset;           ///< -128 times the sum of q
-  std::int32_t half_offsets[2];  ///< the same of q[0..15] and q[16..31]
-  float sum;                     ///< 2^exponent times the sum of q
-  float half_sums[2];            ///< the same of q[0..15] and q[16..31]
-  float unit;
-};
-static_assert(sizeof(quantized_line) == 64);
+using inlay::kernels::group_columns;
+using inlay::kernels::group_lines;
+using inlay::kernels::line_columns;
+using inlay::kernels::quantized_line;
 
-inline constexpr std::size_t line_columns = 32;
-inline constexpr std::size_t group_columns = 256;
-inline constexpr std::size_t group_lines = group_columns / line_columns;
-
-/// A line more than the columns need, so that rows do not fall on the same sets of a cache.
-inline std::size_t quantized_row_bytes(std::size_t columns) {
-  return (columns / line_columns + 1) * sizeof(quantized_line);
-}
+inline std::size_t quantized_row_bytes(std::size_t columns) { return inlay::kernels::quantized_line_bytes(columns); }
 
 namespace detail {
 
