@@ -135,6 +135,34 @@ struct plain {
 
   static void store(dtype type, const float* x, std::size_t n, std::byte* out) { store_cache_row(type, x, n, out); }
 
+  /// state [rows, columns] = decay * state + scale * x b^T, y [rows] = state c.
+  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
+                         const float* b, const float* c, float* y) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* s = state + r * columns;
+      for (std::size_t i = 0; i < columns; ++i) s[i] = s[i] * decay + scale * x[r] * b[i];
+      y[r] = dot(s, c, columns);
+    }
+  }
+
+  /// The delta rule (Yang et al. 2024), gated: state [rows, columns] = decay * state, then += k (rate * (v - state^T
+  /// k))^T; y [columns] = state^T q.
+  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
+                         const float* v, const float* q, float* y) {
+    for (std::size_t i = 0; i < columns; ++i) {
+      float read = 0.0f;
+      for (std::size_t r = 0; r < rows; ++r) read += k[r] * state[r * columns + i];
+      const float delta = rate * (v[i] - decay * read);
+      float out = 0.0f;
+      for (std::size_t r = 0; r < rows; ++r) {
+        float& s = state[r * columns + i];
+        s = s * decay + k[r] * delta;
+        out += q[r] * s;
+      }
+      y[i] = out;
+    }
+  }
+
   /// One pass with a running maximum (Milakov & Gimelshein 2018; FlashAttention's recurrence): no score buffer.
   static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
                         std::size_t begin, std::size_t end) {

@@ -144,6 +144,8 @@ struct kernel_table {
   void (*rope_half)(float*, const float*, const float*, std::size_t, std::size_t);
   void (*rope_interleaved)(float*, const float*, const float*, std::size_t);
   void (*store)(dtype, const float*, std::size_t, std::byte*);
+  void (*state_step)(float*, std::size_t, std::size_t, float, float, const float*, const float*, const float*, float*);
+  void (*delta_step)(float*, std::size_t, std::size_t, float, float, const float*, const float*, const float*, float*);
   void (*attention)(const attention_shape&, const attention_rows&, std::size_t, std::size_t, std::size_t);
 };
 
@@ -162,6 +164,8 @@ inline constexpr kernel_table table_of = {K::name,
                                           &K::rope_half,
                                           &K::rope_interleaved,
                                           &K::store,
+                                          &K::state_step,
+                                          &K::delta_step,
                                           &K::attention};
 
 }  // namespace detail
@@ -248,6 +252,14 @@ struct dispatched_over<target_list<Kernels...>> {
     functions[selection<target_list<Kernels...>>().index](f, n, out, first, more...);
   }
   static void store(dtype type, const float* x, std::size_t n, std::byte* out) { table().store(type, x, n, out); }
+  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
+                         const float* b, const float* c, float* y) {
+    table().state_step(state, rows, columns, decay, scale, x, b, c, y);
+  }
+  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
+                         const float* v, const float* q, float* y) {
+    table().delta_step(state, rows, columns, decay, rate, k, v, q, y);
+  }
   static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
                         std::size_t begin, std::size_t end) {
     table().attention(shape, rows, kv_head, begin, end);
