@@ -52,7 +52,7 @@ inline result<std::uint64_t> gguf_file_count(const mapped_file& first) {
   const result<gguf_file> file = gguf_file::parse(first.bytes(), first.path());
   if (!file) return unexpected<error>(file.error());
   const auto number = file->get_or<std::uint64_t>("split.no", 0);
-  if (!number) return number;
+  if (!number) return unexpected<error>(number.error());
   if (*number != 0) {
     return fail(errc::argument, concat(first.path(), ": is file ", *number,
                                        " (counted from 0) of a split checkpoint; open file 0 of it."));
