@@ -91,7 +91,7 @@ inline result<void> check_config_facts(std::string_view path, std::string_view t
   if (description.config_types.empty() || text.empty()) return {};
   const auto document = parse_json(text, path);
   if (!document) return unexpected<error>(document.error());
-  if (!document->is_object()) return fail(errc::format, concat(path, ": config.json is not an object."));
+  if (!document->is_object()) return fail(errc::format, concat(path, ": is not a JSON object."));
   if (const auto type = document->find("model_type"); type != document->end() && type->is_string()) {
     const auto found = type->get<std::string>();
     if (auto r = check_kind(path, "model_type", found, description.config_types); !r) return r;
@@ -107,7 +107,7 @@ inline result<void> check_config_facts(std::string_view path, std::string_view t
 /// errc::mismatch where the file states another number than the type has, errc::missing where it must and does not.
 inline result<void> check_facts(const checkpoint& file, const checkpoint_description& description) {
   if (file.gguf() != nullptr) return check_gguf_facts(*file.gguf(), description);
-  return check_config_facts(file.path(), file.config(), description);
+  return check_config_facts(file.config_path(), file.config(), description);
 }
 
 }  // namespace inlay::detail

@@ -48,7 +48,7 @@ class loaded_model final : public model_interface {
 template <class... R>
 std::vector<std::vector<float>> rope_divisors(rotary_list<R...>) {
   std::vector<std::vector<float>> all;
-  const auto add = [&]<class Rotary>(Rotary*) {
+  [[maybe_unused]] const auto add = [&]<class Rotary>(Rotary*) {
     if constexpr (Rotary::has_divisors) {
       std::vector<float>& divisors = all.emplace_back();
       for (std::size_t i = 0; i < Rotary::dim / 2; ++i) divisors.push_back(Rotary::divisor(i));
@@ -113,7 +113,7 @@ inline result<std::vector<float>> read_rope_factors(const checkpoint& file, std:
 template <class... R>
 result<void> load_rope_factors(rotary_list<R...>, const checkpoint& file, std::tuple<typename R::frequencies...>& all) {
   result<void> outcome;
-  const auto complete = [&]<class Rotary>(Rotary*, typename Rotary::frequencies& f) {
+  [[maybe_unused]] const auto complete = [&]<class Rotary>(Rotary*, typename Rotary::frequencies& f) {
     if constexpr (Rotary::has_factors) {
       if (!outcome) return;
       const auto factors = read_rope_factors(file, Rotary::pairs);

@@ -33,6 +33,10 @@ struct weight_source {
       const std::size_t half = head_dim / 2;
       r = r - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
     }
+    if (order == row_order::taps_last) {
+      const std::size_t channels = tensor_rows / head_dim;
+      r = r % channels * head_dim + r / channels;
+    }
     r += offset;
     return tensors.size() > 1 ? std::pair{tensors[e], r} : std::pair{tensors[0], e * tensor_rows + r};
   }

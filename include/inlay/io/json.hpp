@@ -69,12 +69,40 @@ class json_builder final : public json_events {
   json* slot_ = nullptr;
 };
 
+/// Python writes NaN, Infinity and -Infinity, which JSON does not have, into some configs: the text with null for them.
+inline std::string without_python_numbers(std::string_view text) {
+  std::string mended;
+  std::size_t copied = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (in_string) {
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == '"')
+        in_string = false;
+      continue;
+    }
+    in_string = text[i] == '"';
+    for (const std::string_view literal : {"NaN", "Infinity", "-Infinity"}) {
+      if (text[i] != literal[0] || text.substr(i, literal.size()) != literal) continue;
+      mended += text.substr(copied, i - copied);
+      mended += "null";
+      i += literal.size() - 1;
+      copied = i + 1;
+      break;
+    }
+  }
+  mended += text.substr(copied);
+  return mended;
+}
+
 }  // namespace detail
 
-/// Parses a JSON text; `path` is for messages. errc::format.
+/// Parses a JSON text; `path` is for messages. Python's NaN and infinities read as null. errc::format.
 inline result<json> parse_json(std::string_view text, std::string_view path) {
   detail::json_builder builder;
-  const result<void> read = builder.read(text, path);
+  const std::string mended = detail::without_python_numbers(text);
+  const result<void> read = builder.read(mended, path);
   if (!read) return unexpected<error>(read.error());
   return builder.take();
 }

@@ -29,7 +29,8 @@ struct causal_conv {
   /// out[t] = silu(sum of taps), for `count` rows of x that are `stride` floats apart; out is [count, Channels].
   /// `past` [Taps - 1][Channels] holds the inputs before the first row and is moved on.
   template <class Context>
-  void forward(Context& ctx, const float* x, std::size_t stride, std::size_t count, float* past, float* out_rows) const {
+  void forward(Context& ctx, const float* x, std::size_t stride, std::size_t count, float* past,
+               float* out_rows) const {
     ctx.for_rows(count, Taps * Channels * sizeof(float), [&](std::size_t begin, std::size_t end) {
       for (std::size_t t = begin; t < end; ++t)
         row<typename Context::kernel>(x, stride, past, t, out_rows + t * Channels, std::make_index_sequence<Taps>{});
@@ -43,7 +44,8 @@ struct causal_conv {
 
  private:
   template <class K, std::size_t... J>
-  void row(const float* x, std::size_t stride, const float* past, std::size_t t, float* y, std::index_sequence<J...>) const {
+  void row(const float* x, std::size_t stride, const float* past, std::size_t t, float* y,
+           std::index_sequence<J...>) const {
     using namespace formula;
     const float* taps[] = {t + J < Taps - 1 ? past + (t + J) * Channels : x + (t + J + 1 - Taps) * stride...};
     const auto sum = (... + (input<J>{} * input<Taps + J>{}));

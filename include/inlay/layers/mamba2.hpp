@@ -29,7 +29,8 @@ template <mamba2_config Config, std::size_t Width>
 struct mamba2_at {
   static constexpr std::size_t in = Width, out = Width;
   static constexpr std::size_t heads = Config.heads, head_dim = Config.head_dim, groups = Config.groups;
-  static_assert(heads > 0 && head_dim > 0 && heads % groups == 0, "inlay: mamba2: .heads must be a multiple of .groups");
+  static_assert(heads > 0 && head_dim > 0 && heads % groups == 0,
+                "inlay: mamba2: .heads must be a multiple of .groups");
   static constexpr std::size_t inner = heads * head_dim;
   static constexpr std::size_t channels = inner + 2 * groups * Config.state;  ///< x, B and C, which are convolved
   static constexpr std::size_t projected = inner + channels + heads;          ///< z, those, and dt
@@ -47,9 +48,12 @@ struct mamba2_at {
 
   static constexpr auto parameters() {
     using self = mamba2_at;
-    return std::tuple{parameter{"in.weight", &self::in_projection}, parameter{"dt.bias", &self::dt_bias},
-                      parameter{"decay", &self::decay},             parameter{"skip", &self::skip},
-                      parameter{"gated_norm.weight", &self::norm},  parameter{"out.weight", &self::out_projection}};
+    return std::tuple{parameter{"in.weight", &self::in_projection},
+                      parameter{"dt.bias", &self::dt_bias},
+                      parameter{"decay", &self::decay},
+                      parameter{"skip", &self::skip},
+                      parameter{"gated_norm.weight", &self::norm},
+                      parameter{"out.weight", &self::out_projection}};
   }
   static constexpr auto children() { return std::tuple{child{"conv", &mamba2_at::conv}}; }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {

@@ -32,6 +32,8 @@ struct moe_config {
   float scaling = 1.0f;          ///< and multiplied by this
   bool selection_bias = false;   ///< a learned bias is added to the scores for choosing, not for weighing
   bool expert_scale = false;     ///< and every expert's by a learned factor of its own
+  std::size_t groups = 1;        ///< experts come in groups, and only those of the best
+  std::size_t top_groups = 1;    ///< so many groups, by the sum of their two best scores, are chosen from
   bool gated = true;             ///< experts are down(act(gate x) * up x); otherwise down(act(up x))
   std::size_t shared_inner = 0;  ///< width of an expert that every row passes; 0: none
 };
@@ -169,6 +171,8 @@ struct moe_at {
         return scores[e];
     };
     bool taken[experts] = {};
+    if constexpr (Config.groups > 1) exclude_groups(rank, taken);
+    static_assert(top_k <= experts / Config.groups * Config.top_groups);
     float sum = 0.0f;
     for (std::size_t j = 0; j < top_k; ++j) {
       std::size_t best = 0;
@@ -183,6 +187,30 @@ struct moe_at {
     for (std::size_t j = 0; j < top_k; ++j) {
       chosen[j].weight *= scale;
       if constexpr (Config.expert_scale) chosen[j].weight *= expert_scale.data[chosen[j].expert];
+    }
+  }
+
+  /// Marks the experts of all but the best groups.
+  template <class Rank>
+  static void exclude_groups(const Rank& rank, bool* excluded) {
+    constexpr std::size_t size = experts / Config.groups;
+    static_assert(experts % Config.groups == 0 && size >= 2 && Config.top_groups <= Config.groups);
+    float score[Config.groups];
+    for (std::size_t g = 0; g < Config.groups; ++g) {
+      float best = -INFINITY;
+      float second = -INFINITY;
+      for (std::size_t e = g * size; e < (g + 1) * size; ++e) {
+        const float r = rank(e);
+        second = std::max(second, std::min(best, r));
+        best = std::max(best, r);
+      }
+      score[g] = best + second;
+    }
+    std::fill(excluded, excluded + experts, true);
+    for (std::size_t j = 0; j < Config.top_groups; ++j) {
+      const std::size_t g = static_cast<std::size_t>(std::max_element(score, score + Config.groups) - score);
+      score[g] = -INFINITY;
+      std::fill(excluded + g * size, excluded + (g + 1) * size, false);
     }
   }
 

@@ -62,7 +62,7 @@ struct parameter {
   using tensor = Tensor;
   std::string_view name;  ///< below the layer, e.g. "q.weight"
   Tensor Layer::* member;
-  std::size_t head_dim = 0;  ///< rows come in heads of this many; 0: they do not
+  std::size_t head_dim = 0;  ///< rows come in heads of this many, numbers in this many taps; 0: they do not
   bool shared = false;       ///< the same numbers as another parameter of the model (a tied head)
 };
 template <class Layer, class Tensor>

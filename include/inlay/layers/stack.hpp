@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "inlay/core/fixed_string.hpp"
 #include "inlay/layers/layer.hpp"
 
 namespace inlay {
@@ -17,6 +18,16 @@ template <std::size_t Count, class... Blocks>
 struct repeat {
   static_assert(sizeof...(Blocks) > 0, "inlay: repeat<N, Blocks...> needs a block");
 };
+
+/// Which block a letter of a pattern stands for.
+template <char Letter, class Block>
+struct kind {
+  static constexpr char letter = Letter;
+  using block = Block;
+};
+/// A stack written as a string, a letter a block: pattern<"M-M*", kind<'M', a>, kind<'-', b>, kind<'*', c>>.
+template <fixed_string Letters, class... Kinds>
+struct pattern {};
 
 namespace detail {
 
@@ -105,6 +116,28 @@ struct stack_element<Width, repeat<Count, Elements...>> {
     for (std::size_t i = 0; i < Count; ++i) parts[i].apply(ctx, s.each[i], h);
   }
 };
+
+template <char Letter, class... Kinds>
+struct block_of_letter;
+template <char Letter, class First, class... More>
+struct block_of_letter<Letter, First, More...>
+    : std::conditional_t<First::letter == Letter, std::type_identity<typename First::block>,
+                         block_of_letter<Letter, More...>> {};
+template <char Letter>
+struct block_of_letter<Letter> {
+  static_assert(Letter != Letter, "inlay: pattern: a letter of the string stands for no block");
+};
+
+template <std::size_t Width, class Indices, fixed_string Letters, class... Kinds>
+struct pattern_stack;
+template <std::size_t Width, std::size_t... I, fixed_string Letters, class... Kinds>
+struct pattern_stack<Width, std::index_sequence<I...>, Letters, Kinds...> {
+  using type = stack_at<Width, typename block_of_letter<Letters.text[I], Kinds...>::type...>;
+};
+
+template <std::size_t Width, fixed_string Letters, class... Kinds>
+struct stack_element<Width, pattern<Letters, Kinds...>>
+    : pattern_stack<Width, std::make_index_sequence<std::string_view(Letters).size()>, Letters, Kinds...>::type {};
 
 }  // namespace detail
 }  // namespace inlay

@@ -17,6 +17,8 @@ enum class row_order : std::uint8_t {
   /// Within every head of dimension d the file has rows 0, d/2, 1, d/2 + 1, ... : converters to GGUF turn half-split
   /// rotary pairs into interleaved ones for some architectures.
   interleaved_pairs,
+  /// A convolution's taps: the file has all taps of a channel together, the model all channels of a tap.
+  taps_last,
 };
 
 /// What is done to each number of a vector when it is read.

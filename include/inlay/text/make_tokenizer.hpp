@@ -84,6 +84,20 @@ inline result<added_token_matcher> added_of(const vocabulary& v) {
   return added_token_matcher::make(std::move(entries), v.source);
 }
 
+/// The merges, "left right" with a space that is not the first character; `decode(text, out)` makes a token's bytes.
+template <class Decode>
+result<merge_index> read_merges(const token_table& tokens, const vocabulary& v, const Decode& decode) {
+  std::string left, right;
+  return index_merges(tokens, v.merges.size(), v.source, [&](std::size_t i) {
+    const std::string_view line = v.merges[i];
+    const std::size_t space = line.empty() ? line.npos : line.find(' ', 1);
+    if (space == line.npos) return std::pair<std::string_view, std::string_view>{};
+    decode(line.substr(0, space), left);
+    decode(line.substr(space + 1), right);
+    return std::pair<std::string_view, std::string_view>{left, right};
+  });
+}
+
 inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& v, const tokenizer_options& options) {
   const std::optional<pretokenizer> words = pretokenizer_by_gguf_name(v.pre);
   if (!words)
@@ -96,24 +110,18 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   for (const std::string_view t : v.tokens) bytes += t.size();
   parts.tokens.reserve(v.tokens.size(), bytes);
   std::string text;
+  std::vector<bool> in_text(v.tokens.size(), true);
   for (std::size_t i = 0; i < v.tokens.size(); ++i) {
     const token_kind kind = kind_of(v, i);
     if (kind == token_kind::normal || kind == token_kind::unused)
-      decode_alphabet(v.tokens[i], text);
+      in_text[i] = decode_alphabet(v.tokens[i], text);  // what is not written in it never comes from text
     else
       text = v.tokens[i];
     if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
   }
-  if (auto ok = parts.tokens.index(v.source, [](token_id) { return true; }); !ok) return unexpected(ok.error());
-  std::string left, right;
-  auto merges = index_merges(parts.tokens, v.merges.size(), v.source, [&](std::size_t i) {
-    const std::string_view line = v.merges[i];
-    const std::size_t space = line.empty() ? line.npos : line.find(' ', 1);
-    if (space == line.npos) return std::pair<std::string_view, std::string_view>{};
-    decode_alphabet(line.substr(0, space), left);
-    decode_alphabet(line.substr(space + 1), right);
-    return std::pair<std::string_view, std::string_view>{left, right};
-  });
+  if (auto ok = parts.tokens.index(v.source, [&](token_id id) { return in_text[static_cast<std::size_t>(id)]; }); !ok)
+    return unexpected(ok.error());
+  auto merges = read_merges(parts.tokens, v, decode_alphabet);
   if (!merges) return unexpected(merges.error());
   auto specials = specials_of(v, {});
   if (!specials) return unexpected(specials.error());
@@ -162,7 +170,8 @@ inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabular
     return v.tokens[static_cast<std::size_t>(id)].find(' ') == std::string_view::npos;
   };
   if (auto ok = parts.tokens.index(v.source, from_text); !ok) return unexpected(ok.error());
-  auto specials = specials_of(v, {.bos = 1, .eos = 2, .unknown = 0});
+  const special_ids defaults = v.model == "llama" ? special_ids{.bos = 1, .eos = 2, .unknown = 0} : special_ids{};
+  auto specials = specials_of(v, defaults);
   if (!specials) return unexpected(specials.error());
   auto added = added_of(v);
   if (!added) return unexpected(added.error());
@@ -170,11 +179,18 @@ inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabular
   parts.added = std::move(*added);
   if (v.add_bos.value_or(true) && parts.specials.bos) parts.prefix.push_back(*parts.specials.bos);
   if (v.add_eos.value_or(false) && parts.specials.eos) parts.suffix.push_back(*parts.specials.eos);
-  const bool space = v.add_space_prefix.value_or(true);
+  const bool by_rank = v.model == "gemma4";
+  const bool space = v.add_space_prefix.value_or(!by_rank);
   parts.strips_first_space = space;
-  const sentencepiece_bpe::options how{.space = space ? sentencepiece_bpe::space_before::always
-                                                      : sentencepiece_bpe::space_before::never};
-  return std::make_unique<sentencepiece_bpe>(std::move(parts), v.scores, byte_tokens, how);
+  sentencepiece_bpe::options how{.space = space ? sentencepiece_bpe::space_before::always
+                                                : sentencepiece_bpe::space_before::never};
+  if (!by_rank) return std::make_unique<sentencepiece_bpe>(std::move(parts), v.scores, byte_tokens, how);
+  auto merges =
+      read_merges(parts.tokens, v, [](std::string_view text, std::string& out) { out = spaces_for_marks(text); });
+  if (!merges) return unexpected(merges.error());
+  how.words = {word_split::lines};
+  how.whole_line_ends = true;
+  return std::make_unique<sentencepiece_bpe>(std::move(parts), std::move(*merges), byte_tokens, how);
 }
 
 // The file does not say how the text is normalized; converters are for models that take accents and capitals away.
@@ -220,7 +236,7 @@ inline result<std::unique_ptr<tokenizer>> make_wordpiece(const vocabulary& v, co
 inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v, const tokenizer_options& options = {}) {
   if (auto ok = detail::check(v); !ok) return unexpected(ok.error());
   if (v.model == "gpt2") return detail::make_byte_level_bpe(v, options);
-  if (v.model == "llama") return detail::make_sentencepiece_bpe(v);
+  if (v.model == "llama" || v.model == "gemma4") return detail::make_sentencepiece_bpe(v);
   if (v.model == "bert") return detail::make_wordpiece(v, options);
   return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known"));
 }

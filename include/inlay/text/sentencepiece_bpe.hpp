@@ -95,10 +95,11 @@ class sentencepiece_bpe final : public detail::table_tokenizer {
   };
   struct options {
     space_before space = space_before::always;
-    bool first_only = false;   ///< at the begin only
-    bool marks_spaces = true;  ///< U+2581 in tokens and text is a space
-    bool fuse_unknown = true;  ///< neighbouring characters that have no token are one unknown token
-    bool whole_words = false;  ///< a word of `words` that is a token is taken as it is
+    bool first_only = false;       ///< at the begin only
+    bool marks_spaces = true;      ///< U+2581 in tokens and text is a space
+    bool fuse_unknown = true;      ///< neighbouring characters that have no token are one unknown token
+    bool whole_words = false;      ///< a word of `words` that is a token is taken as it is
+    bool whole_line_ends = false;  ///< so are runs of line ends, if `words` makes them words
     pretokenizer words = {};
   };
   /// Scores, one a token, or merges.
@@ -145,7 +146,7 @@ class sentencepiece_bpe final : public detail::table_tokenizer {
     }
     run state{out, {}, false};
     split_words(how_.words, text, [&](std::string_view word) {
-      if (how_.whole_words) {
+      if (how_.whole_words || (how_.whole_line_ends && word[0] == '\n')) {
         if (const token_id id = tokens().find_text(word); id != detail::no_token) {
           emit(id, state);
           return;

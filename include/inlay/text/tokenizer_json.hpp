@@ -213,8 +213,14 @@ class tokenizer_json_builder {
   }
 
   result<std::unique_ptr<tokenizer>> build_byte_level(const json_value& model, bool whole_words) {
-    auto ok = fill([](std::string_view text, token_kind&, token_id, std::string& out) { decode_alphabet(text, out); },
-                   [](token_id) { return true; });
+    // A token that is not written in the alphabet of bytes never comes from text.
+    std::vector<bool> written(entry_of_.size());
+    auto ok = fill([&](std::string_view text, token_kind&, token_id id,
+                       std::string& out) { written[static_cast<std::size_t>(id)] = decode_alphabet(text, out); },
+                   [&](token_id id) {
+                     const auto i = static_cast<std::size_t>(id);
+                     return written[i] || added_of_[i] >= 0;
+                   });
     if (!ok) return unexpected(ok.error());
     if (ok = read_unknown(model); !ok) return unexpected(ok.error());
     std::string left, right;

@@ -191,7 +191,7 @@ class pipeline_reader {
 
   result<void> split(const json_value& v) {
     const std::string_view behavior = string_of(v, "behavior").value_or("");
-    if (flag_of(v, "invert", false)) return refuse("pre-tokenizer", "Split, inverted,");
+    const bool inverted = flag_of(v, "invert", false);
     if (const auto plain = plain_pattern(v)) {
       if (*plain == " " && out_.marks_spaces) return {};  // there are no spaces any more
       return refuse("pre-tokenizer", concat("Split by ", shown(*plain)));
@@ -200,7 +200,9 @@ class pipeline_reader {
     const auto expression = pattern == nullptr ? std::nullopt : string_of(*pattern, "Regex");
     if (!expression) return refuse("pre-tokenizer", "Split without a pattern");
     const auto known = word_split_by_expression(*expression);
-    if (!known || behavior != "Isolated")
+    // All expressions but that of digits match every text as a whole, so nothing is removed that is not matched.
+    const bool keeps_all = behavior == "Isolated" || (behavior == "Removed" && inverted && known != word_split::digits);
+    if (!known || !keeps_all)
       return fail(errc::unsupported,
                   concat(source_, ": the text is cut into words by an expression that is not known: ",
                          expression->substr(0, 300), " (", behavior, ")."));

@@ -18,8 +18,9 @@ namespace inlay {
 /// default of its model.
 struct vocabulary {
   std::string source;  ///< file name, for messages
-  std::string model;   ///< "gpt2": byte-level BPE, "llama": SentencePiece BPE, "bert": WordPiece, "t5": Unigram
-  std::string pre;     ///< how the text is cut into words, by the names of llama.cpp: "llama-bpe", "qwen2", ...
+  /// "gpt2": byte-level BPE, "llama": SentencePiece BPE by score, "gemma4": by rank, "bert": WordPiece, "t5": Unigram
+  std::string model;
+  std::string pre;  ///< how the text is cut into words, by the names of llama.cpp: "llama-bpe", "qwen2", ...
   std::vector<std::string_view> tokens;
   std::vector<float> scores;             ///< one a token, or none
   std::vector<std::int32_t> types;       ///< token_kind, one a token, or none

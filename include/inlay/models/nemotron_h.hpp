@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nemotron-H (Blakeman et al. 2025): blocks of one layer each, Mamba-2 for the most part, some feed-forward or experts,
+// a few attention without positions.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "inlay/layers/attention.hpp"
+#include "inlay/layers/mamba2.hpp"
+#include "inlay/layers/mlp.hpp"
+#include "inlay/layers/moe.hpp"
+#include "inlay/models/causal_lm.hpp"
+#include "inlay/models/decoder_names.hpp"
+
+namespace inlay::models {
+
+struct nemotron_h_config {
+  std::size_t vocab, width;
+  std::size_t heads, kv_heads, head_dim;
+  std::size_t inner = 0;  ///< of feed-forward layers
+  std::size_t mamba_heads, mamba_head_dim, mamba_groups = 8, mamba_state = 128;
+  std::size_t experts = 0, top_k = 0, expert_inner = 0, shared_inner = 0;
+  std::size_t expert_groups = 1, top_expert_groups = 1;
+  bool normalise = true;
+  float expert_scaling = 2.5f;
+  float epsilon = 1e-5f;
+};
+
+namespace detail {
+
+template <nemotron_h_config C, class Layer>
+using nemotron_h_block = branches<residual<rms_norm<{.epsilon = C.epsilon}>, Layer>>;
+
+template <nemotron_h_config C>
+using nemotron_h_mamba = nemotron_h_block<C, mamba2<{.heads = C.mamba_heads,
+                                                     .head_dim = C.mamba_head_dim,
+                                                     .groups = C.mamba_groups,
+                                                     .state = C.mamba_state,
+                                                     .epsilon = C.epsilon}>>;
+template <nemotron_h_config C>
+using nemotron_h_attention =
+    nemotron_h_block<C, attention<{.heads = C.heads, .kv_heads = C.kv_heads, .head_dim = C.head_dim}>>;
+template <nemotron_h_config C>
+using nemotron_h_mlp = nemotron_h_block<C, mlp<C.inner, relu_squared>>;
+template <nemotron_h_config C>
+using nemotron_h_moe = nemotron_h_block<C, moe<{.experts = C.experts,
+                                                .top_k = C.top_k,
+                                                .inner = C.expert_inner,
+                                                .router = moe_router::sigmoid,
+                                                .normalise = C.normalise,
+                                                .scaling = C.expert_scaling,
+                                                .selection_bias = true,
+                                                .groups = C.expert_groups,
+                                                .top_groups = C.top_expert_groups,
+                                                .gated = false,
+                                                .shared_inner = C.shared_inner},
+                                               relu_squared>>;
+
+inline constexpr std::array nemotron_h_rules{
+    tensor_rule{"embedding.weight", {"model.embeddings.weight|model.embed_tokens.weight"}, {"token_embd.weight"}},
+    tensor_rule{"blocks.#.mamba.norm.weight", {"model.layers.#.norm.weight"}, {"blk.#.attn_norm.weight"}},
+    tensor_rule{"blocks.#.mamba.in.weight", {"model.layers.#.mixer.in_proj.weight"}, {"blk.#.ssm_in.weight"}},
+    tensor_rule{"blocks.#.mamba.conv.weight",
+                {"model.layers.#.mixer.conv1d.weight", row_order::taps_last},
+                {"blk.#.ssm_conv1d.weight", row_order::taps_last}},
+    tensor_rule{"blocks.#.mamba.conv.bias", {"model.layers.#.mixer.conv1d.bias"}, {"blk.#.ssm_conv1d.bias"}},
+    tensor_rule{"blocks.#.mamba.dt.bias", {"model.layers.#.mixer.dt_bias"}, {"blk.#.ssm_dt.bias"}},
+    tensor_rule{"blocks.#.mamba.decay",
+                {"model.layers.#.mixer.A_log", row_order::same, value_change::negative_exp},
+                {"blk.#.ssm_a"}},
+    tensor_rule{"blocks.#.mamba.skip", {"model.layers.#.mixer.D"}, {"blk.#.ssm_d"}},
+    tensor_rule{"blocks.#.mamba.gated_norm.weight", {"model.layers.#.mixer.norm.weight"}, {"blk.#.ssm_norm.weight"}},
+    tensor_rule{"blocks.#.mamba.out.weight", {"model.layers.#.mixer.out_proj.weight"}, {"blk.#.ssm_out.weight"}},
+    tensor_rule{"blocks.#.attention.norm.weight", {"model.layers.#.norm.weight"}, {"blk.#.attn_norm.weight"}},
+    tensor_rule{"blocks.#.attention.q.weight", {"model.layers.#.mixer.q_proj.weight"}, {"blk.#.attn_q.weight"}},
+    tensor_rule{"blocks.#.attention.k.weight", {"model.layers.#.mixer.k_proj.weight"}, {"blk.#.attn_k.weight"}},
+    tensor_rule{"blocks.#.attention.v.weight", {"model.layers.#.mixer.v_proj.weight"}, {"blk.#.attn_v.weight"}},
+    tensor_rule{"blocks.#.attention.o.weight", {"model.layers.#.mixer.o_proj.weight"}, {"blk.#.attn_output.weight"}},
+    tensor_rule{"blocks.#.mlp.norm.weight", {"model.layers.#.norm.weight"}, {"blk.#.attn_norm.weight"}},
+    tensor_rule{"blocks.#.mlp.up.weight", {"model.layers.#.mixer.up_proj.weight"}, {"blk.#.ffn_up.weight"}},
+    tensor_rule{"blocks.#.mlp.down.weight", {"model.layers.#.mixer.down_proj.weight"}, {"blk.#.ffn_down.weight"}},
+    tensor_rule{"blocks.#.mlp.router.weight", {"model.layers.#.mixer.gate.weight"}, {"blk.#.ffn_gate_inp.weight"}},
+    tensor_rule{
+        "blocks.#.mlp.router.bias", {"model.layers.#.mixer.gate.e_score_correction_bias"}, {"blk.#.exp_probs_b.bias"}},
+    tensor_rule{"blocks.#.mlp.experts.up.weight",
+                {"model.layers.#.mixer.experts.@.up_proj.weight|model.layers.#.mixer.experts.up_proj"},
+                {"blk.#.ffn_up_exps.weight"}},
+    tensor_rule{"blocks.#.mlp.experts.down.weight",
+                {"model.layers.#.mixer.experts.@.down_proj.weight|model.layers.#.mixer.experts.down_proj"},
+                {"blk.#.ffn_down_exps.weight"}},
+    tensor_rule{"blocks.#.mlp.shared.up.weight",
+                {"model.layers.#.mixer.shared_experts.up_proj.weight"},
+                {"blk.#.ffn_up_shexp.weight"}},
+    tensor_rule{"blocks.#.mlp.shared.down.weight",
+                {"model.layers.#.mixer.shared_experts.down_proj.weight"},
+                {"blk.#.ffn_down_shexp.weight"}},
+    tensor_rule{"norm.weight", {"model.norm_f.weight|model.norm.weight"}, {"output_norm.weight"}},
+    tensor_rule{"head.weight", {"lm_head.weight"}, {"output.weight"}},
+};
+inline constexpr std::string_view nemotron_h_architectures[] = {"nemotron_h", "nemotron_h_moe"};
+inline constexpr std::string_view nemotron_h_config_types[] = {"nemotron_h"};
+inline constexpr std::string_view nemotron_h_known[] = {"mtp.*"};
+inline constexpr std::string_view nemotron_h_prefixes[] = {"backbone."};
+
+}  // namespace detail
+
+/// `Pattern` has a letter a block, as in the published configs: M Mamba-2, * attention, - feed-forward, E experts.
+template <nemotron_h_config C, fixed_string Pattern>
+struct nemotron_h
+    : causal_lm<{.vocab = C.vocab, .width = C.width},
+                pattern<Pattern, kind<'M', detail::nemotron_h_mamba<C>>, kind<'*', detail::nemotron_h_attention<C>>,
+                        kind<'-', detail::nemotron_h_mlp<C>>, kind<'E', detail::nemotron_h_moe<C>>>,
+                rms_norm<{.epsilon = C.epsilon}>, own_head> {
+  static constexpr std::array facts{
+      checkpoint_fact{"vocab_size", "vocab_size", double(C.vocab), false},
+      checkpoint_fact{"hidden_size", "embedding_length", double(C.width)},
+      checkpoint_fact{"num_hidden_layers", "block_count", double(std::string_view(Pattern).size()), false},
+      checkpoint_fact{"num_attention_heads", "attention.head_count", double(C.heads)},
+      checkpoint_fact{"num_key_value_heads", "", double(C.kv_heads)},
+      checkpoint_fact{"head_dim", "attention.key_length", double(C.head_dim), false},
+      checkpoint_fact{"mamba_num_heads", "ssm.time_step_rank", double(C.mamba_heads)},
+      checkpoint_fact{"mamba_head_dim", "", double(C.mamba_head_dim)},
+      checkpoint_fact{"", "ssm.inner_size", double(C.mamba_heads* C.mamba_head_dim)},
+      checkpoint_fact{"n_groups", "ssm.group_count", double(C.mamba_groups)},
+      checkpoint_fact{"ssm_state_size", "ssm.state_size", double(C.mamba_state)},
+      checkpoint_fact{C.experts != 0 ? "n_routed_experts" : "", C.experts != 0 ? "expert_count" : "",
+                      double(C.experts)},
+      checkpoint_fact{C.experts != 0 ? "num_experts_per_tok" : "", C.experts != 0 ? "expert_used_count" : "",
+                      double(C.top_k)},
+      checkpoint_fact{C.experts != 0 ? "routed_scaling_factor" : "", C.experts != 0 ? "expert_weights_scale" : "",
+                      C.expert_scaling},
+      checkpoint_fact{"layer_norm_epsilon|norm_eps", "attention.layer_norm_rms_epsilon", C.epsilon},
+  };
+  static constexpr checkpoint_description checkpoint() {
+    return {detail::nemotron_h_config_types, detail::nemotron_h_architectures, detail::nemotron_h_rules, facts,
+            detail::nemotron_h_known,        detail::nemotron_h_prefixes};
+  }
+};
+
+struct nemotron3_nano_4b : nemotron_h<{.vocab = 131072,
+                                       .width = 3136,
+                                       .heads = 40,
+                                       .kv_heads = 8,
+                                       .head_dim = 128,
+                                       .inner = 12544,
+                                       .mamba_heads = 96,
+                                       .mamba_head_dim = 80},
+                                      "M-M-M-MM-M-M*-M-M*-M-M-M*-M-M-MM*-MMM-M-M-"> {};
+struct nemotron_nano_9b_v2 : nemotron_h<{.vocab = 131072,
+                                         .width = 4480,
+                                         .heads = 40,
+                                         .kv_heads = 8,
+                                         .head_dim = 128,
+                                         .inner = 15680,
+                                         .mamba_heads = 128,
+                                         .mamba_head_dim = 80},
+                                        "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-"> {};
+struct nemotron3_nano_30b_a3b : nemotron_h<{.vocab = 131072,
+                                            .width = 2688,
+                                            .heads = 32,
+                                            .kv_heads = 2,
+                                            .head_dim = 128,
+                                            .mamba_heads = 64,
+                                            .mamba_head_dim = 64,
+                                            .experts = 128,
+                                            .top_k = 6,
+                                            .expert_inner = 1856,
+                                            .shared_inner = 3712},
+                                           "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME"> {};
+
+}  // namespace inlay::models
