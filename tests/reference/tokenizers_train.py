@@ -76,13 +76,15 @@ def characters(name):
     marks = normalizers.Replace(" ", "\u2581")
     if name == "llama2":
         t.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), marks])
-    elif name == "gemma":
+    elif name in ("gemma", "gemma4"):
         t.normalizer = marks
+        if name == "gemma4":
+            t.pre_tokenizer = split(r"[^\n]+|[\n]+")
     elif name == "metaspace":
         t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     else:
         t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
-    start = [decoders.Strip(" ", 1, 0)] if name != "gemma" else []
+    start = [decoders.Strip(" ", 1, 0)] if not name.startswith("gemma") else []
     t.decoder = decoders.Sequence(
         [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()] + start
     )
@@ -104,7 +106,7 @@ def words():
     return t, trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, limit_alphabet=300, show_progress=False)
 
 
-NAMES = ("gpt2", "smollm", "llama3", "qwen2", "qwen3", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "metaspace",
+NAMES = ("gpt2", "smollm", "llama3", "qwen2", "qwen3", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "gemma4", "metaspace",
          "unknown", "bert")  # fmt: skip
 
 
@@ -118,7 +120,7 @@ def main():
         if t.normalizer is None and not bytes_too:
             corpus = [c[:120] for c in corpus]  # without words every merge looks at whole texts
         t.train_from_iterator(corpus, trainer)
-        if name in ("llama3", "llama2", "gemma"):
+        if name in ("llama3", "llama2", "gemma", "gemma4"):
             t.post_processor = processors.TemplateProcessing(
                 single="<s> $A", special_tokens=[("<s>", t.token_to_id("<s>"))]
             )

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "inlay/text/make_tokenizer.hpp"
 #include "inlay/text/text_decoder.hpp"
+#include "inlay/text/vocabulary.hpp"
 #ifdef INLAY_TEST_UTF8PROC
 #include "inlay/text/unicode_forms_utf8proc.hpp"
 #endif
@@ -32,11 +34,7 @@ std::string read(const std::string& path) {
 }
 
 // The lines that tests/reference/tokenizers.py writes.
-std::size_t compare(const std::string& tokenizer_path, const std::string& cases_path) {
-  CAPTURE(tokenizer_path);
-  auto made = inlay::tokenizer_from_json(read(tokenizer_path), tokenizer_path, options());
-  if (!made) FAIL(made.error().message);
-  const inlay::tokenizer& t = **made;
+std::size_t compare(const inlay::tokenizer& t, const std::string& cases_path) {
   std::ifstream file(cases_path, std::ios::binary);
   std::string line;
   std::size_t cases = 0, wrong = 0;
@@ -60,31 +58,14 @@ std::size_t compare(const std::string& tokenizer_path, const std::string& cases_
   return cases;
 }
 
+std::size_t compare(const std::string& tokenizer_path, const std::string& cases_path) {
+  CAPTURE(tokenizer_path);
+  auto made = inlay::tokenizer_from_json(read(tokenizer_path), tokenizer_path, options());
+  if (!made) FAIL(made.error().message);
+  return compare(**made, cases_path);
+}
+
 }  // namespace
-
-TEST_CASE("small tokenizers of each kind give the ids of the reference") {
-  for (const char* name :
-       {"gpt2", "smollm", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "metaspace", "unknown"}) {
-    const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
-    compare(path + ".tokenizer.json", path + ".cases.jsonl");
-  }
-}
-
-#ifdef INLAY_TEST_UTF8PROC
-TEST_CASE("and those whose texts are normalized") {
-  for (const char* name : {"qwen3", "bert"}) {
-    const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
-    compare(path + ".tokenizer.json", path + ".cases.jsonl");
-  }
-}
-#endif
-
-// To compare with many texts on a published tokenizer: see tests/reference/tokenizers.py.
-TEST_CASE("a tokenizer and texts that the environment names") {
-  const char* tokenizer = std::getenv("INLAY_TOKENIZER");
-  const char* cases = std::getenv("INLAY_TOKENIZER_CASES");
-  if (tokenizer != nullptr && cases != nullptr) MESSAGE(compare(tokenizer, cases) << " texts");
-}
 
 namespace {
 
@@ -108,6 +89,73 @@ constexpr std::string_view bytes_cut =
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
+
+TEST_CASE("small tokenizers of each kind give the ids of the reference") {
+  for (const char* name : {"gpt2", "smollm", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "llama2", "gemma",
+                           "gemma4", "metaspace", "unknown"}) {
+    const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
+    compare(path + ".tokenizer.json", path + ".cases.jsonl");
+  }
+}
+
+#ifdef INLAY_TEST_UTF8PROC
+TEST_CASE("and those whose texts are normalized") {
+  for (const char* name : {"qwen3", "bert"}) {
+    const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
+    compare(path + ".tokenizer.json", path + ".cases.jsonl");
+  }
+}
+#endif
+
+// To compare with many texts on a published tokenizer: see tests/reference/tokenizers.py.
+TEST_CASE("a tokenizer and texts that the environment names") {
+  const char* tokenizer = std::getenv("INLAY_TOKENIZER");
+  const char* cases = std::getenv("INLAY_TOKENIZER_CASES");
+  if (tokenizer != nullptr && cases != nullptr) MESSAGE(compare(tokenizer, cases) << " texts");
+}
+
+TEST_CASE("a token that is not written in the alphabet of bytes does not come from text") {
+  const auto made = inlay::tokenizer_from_json(
+      with(R"("vocab":{"\u2122":0,"\u00E2":1,"\u0126":2,"\u00A2":3,"\u00E2\u0126":4,"\u00E2\u0126\u00A2":5},)"
+           R"("merges":["\u00E2 \u0126","\u00E2\u0126 \u00A2"])",
+           bytes_cut),
+      "alphabet.json");
+  REQUIRE(made);
+  CHECK((*made)->encode("\xE2\x84\xA2") == ids{5});
+  CHECK((*made)->piece(0) == "\xE2\x84\xA2");
+}
+
+TEST_CASE("a cut that keeps what it matches is the cut into words") {
+  for (const char* how : {R"("Isolated","invert":false)", R"("Isolated","invert":true)", R"("Removed","invert":true)"})
+    CHECK(why(with_vocabulary(inlay::concat(
+                  R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)",
+                  R"("[^\\n]+|[\\n]+"},"behavior":)", how, "},", bytes_cut.substr(bytes_cut.find('{')), "]}")))
+              .empty());
+  CHECK_FALSE(why(with_vocabulary(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"[^\\n]+|[\\n]+"},)"
+                                  R"("behavior":"Removed","invert":false})"))
+                  .empty());
+}
+
+TEST_CASE("a vocabulary with merges of characters gives the same from GGUF") {
+  const auto document = nlohmann::json::parse(read(INLAY_TEST_DATA "/text/gemma4.tokenizer.json"), nullptr, false);
+  REQUIRE(document.is_object());
+  inlay::vocabulary v;
+  v.model = "gemma4";
+  std::vector<std::string> tokens(document["model"]["vocab"].size()), merges;
+  for (const auto& [text, id] : document["model"]["vocab"].items()) tokens[id.get<std::size_t>()] = text;
+  for (const auto& m : document["model"]["merges"])
+    merges.push_back(m[0].get<std::string>() + " " + m[1].get<std::string>());
+  v.types.assign(tokens.size(), 1);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (inlay::detail::byte_of_token(tokens[i]) >= 0) v.types[i] = 6;
+  for (const auto& a : document["added_tokens"]) v.types[a["id"].get<std::size_t>()] = 3;
+  v.tokens.assign(tokens.begin(), tokens.end());
+  v.merges.assign(merges.begin(), merges.end());
+  v.bos = 1;
+  const auto made = inlay::make_tokenizer(v);
+  if (!made) FAIL(made.error().message);
+  compare(**made, INLAY_TEST_DATA "/text/gemma4.cases.jsonl");
+}
 
 TEST_CASE("files that are no tokenizer are refused with a reason") {
   CHECK(contains(why(""), "JSON"));
