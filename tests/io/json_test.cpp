@@ -34,6 +34,13 @@ TEST_CASE("what is no JSON is refused") {
   }
 }
 
+TEST_CASE("numbers that only Python writes read as null, text that looks like them stays") {
+  const json read = value_of(parse_json(R"({"a":NaN,"b":[-Infinity,Infinity,1],"c":"NaN \" -Infinity","NaN":2})", "x"));
+  CHECK(read == json::parse(R"({"a":null,"b":[null,null,1],"c":"NaN \" -Infinity","NaN":2})"));
+  check_error(parse_json("[NaNNaN]", "x.json"), errc::format, {"x.json", "not valid JSON"});
+  check_error(parse_json("[\"\\", "x.json"), errc::format, {"x.json", "not valid JSON"});
+}
+
 TEST_CASE("nesting is bounded") {
   const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   CHECK(parse_json(nested(64), "x").has_value());
