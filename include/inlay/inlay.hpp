@@ -8,5 +8,7 @@
 #include "inlay/models/llama.hpp"
 #include "inlay/models/mistral.hpp"
 #include "inlay/models/phi3.hpp"
+#include "inlay/models/nemotron_h.hpp"
+#include "inlay/models/openelm.hpp"
 #include "inlay/models/qwen2.hpp"
 #include "inlay/models/qwen3.hpp"

@@ -6,6 +6,8 @@
 #include "inlay/models/llama.hpp"
 #include "inlay/models/mistral.hpp"
 #include "inlay/models/phi3.hpp"
+#include "inlay/models/nemotron_h.hpp"
+#include "inlay/models/openelm.hpp"
 #include "inlay/models/qwen2.hpp"
 #include "inlay/models/qwen3.hpp"
 
@@ -32,6 +34,11 @@ static_assert(ministral_8b::parameter_count == 8'019'808'256);
 
 static_assert(phi3_5_mini::parameter_count == 3'821'079'552);
 static_assert(phi4_mini::parameter_count == 3'836'021'760);
+static_assert(openelm_270m::parameter_count == 271'527'168);
+static_assert(openelm_450m::parameter_count == 457'179'136);
+static_assert(openelm_1_1b::parameter_count == 1'079'891'456);
+static_assert(openelm_3b::parameter_count == 3'036'647'424);
+
 static_assert(phi4::parameter_count == 14'659'507'200);
 
 static_assert(qwen2_5_0_5b::parameter_count == 494'032'768);

@@ -30,6 +30,15 @@ struct phi4;
 
 struct qwen2_5_0_5b;
 struct qwen2_5_1_5b;
+struct nemotron3_nano_4b;
+struct nemotron_nano_9b_v2;
+struct nemotron3_nano_30b_a3b;
+
+struct openelm_270m;
+struct openelm_450m;
+struct openelm_1_1b;
+struct openelm_3b;
+
 struct qwen2_5_3b;
 
 struct qwen3_0_6b;

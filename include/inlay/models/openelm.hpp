@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// OpenELM (Mehta et al. 2024): heads and feed-forward widths that grow from layer to layer, so that every block is a
+// type of its own; normalised queries and keys; checkpoints hold the projections fused.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "inlay/layers/attention.hpp"
+#include "inlay/layers/mlp.hpp"
+#include "inlay/models/causal_lm.hpp"
+#include "inlay/models/decoder_names.hpp"
+
+namespace inlay::models {
+
+struct openelm_config {
+  std::size_t vocab, width, head_dim;
+  float theta = 10'000.0f;
+  float epsilon = 1e-6f;
+};
+
+/// The sizes of one layer.
+struct openelm_layer {
+  std::size_t heads, kv_heads, inner;
+};
+
+/// The rule by which the published models scale their layers, from `first` to `last` in equal steps of depth: widths of
+/// queries (a share of the model's) and of the feed-forward layer (a multiple of it).
+struct openelm_scaling {
+  std::size_t width, head_dim;
+  double first_queries = 0.5, last_queries = 1.0;
+  double first_inner = 0.5, last_inner = 4.0;
+  std::size_t group = 4;            ///< query heads that share a key head
+  std::size_t inner_divisor = 256;  ///< of feed-forward widths
+};
+
+namespace detail {
+
+/// The multiple of `divisor` that is nearest to `value`, but not less than nine tenths of it.
+constexpr std::size_t make_divisible(double value, std::size_t divisor) {
+  const auto d = static_cast<double>(divisor);
+  const std::size_t near = std::max(divisor, static_cast<std::size_t>((value + d / 2) / d) * divisor);
+  return static_cast<double>(near) < 0.9 * value ? near + divisor : near;
+}
+
+/// Between `first` and `last`, to two decimals, as the models' configurations state it.
+constexpr double openelm_multiplier(double first, double last, std::size_t layer, std::size_t layers) {
+  const double exact = first + (last - first) * static_cast<double>(layer) / static_cast<double>(layers - 1);
+  return static_cast<double>(static_cast<std::size_t>(exact * 100.0 + 0.5)) / 100.0;
+}
+
+// Rules that name the same tensor share its rows, in this order.
+inline constexpr std::array openelm_rules{
+    tensor_rule{"embedding.weight", {"transformer.token_embeddings.weight"}, {"token_embd.weight"}},
+    tensor_rule{
+        "blocks.#.attention.norm.weight", {"transformer.layers.#.attn_norm.weight"}, {"blk.#.attn_norm.weight"}},
+    tensor_rule{
+        "blocks.#.attention.q.weight", {"transformer.layers.#.attn.qkv_proj.weight"}, {"blk.#.attn_qkv.weight"}},
+    tensor_rule{
+        "blocks.#.attention.k.weight", {"transformer.layers.#.attn.qkv_proj.weight"}, {"blk.#.attn_qkv.weight"}},
+    tensor_rule{
+        "blocks.#.attention.v.weight", {"transformer.layers.#.attn.qkv_proj.weight"}, {"blk.#.attn_qkv.weight"}},
+    tensor_rule{
+        "blocks.#.attention.o.weight", {"transformer.layers.#.attn.out_proj.weight"}, {"blk.#.attn_output.weight"}},
+    tensor_rule{
+        "blocks.#.attention.q_norm.weight", {"transformer.layers.#.attn.q_norm.weight"}, {"blk.#.attn_q_norm.weight"}},
+    tensor_rule{
+        "blocks.#.attention.k_norm.weight", {"transformer.layers.#.attn.k_norm.weight"}, {"blk.#.attn_k_norm.weight"}},
+    tensor_rule{"blocks.#.mlp.norm.weight", {"transformer.layers.#.ffn_norm.weight"}, {"blk.#.ffn_norm.weight"}},
+    tensor_rule{"blocks.#.mlp.gate.weight", {"transformer.layers.#.ffn.proj_1.weight"}, {"blk.#.ffn_gate.weight"}},
+    tensor_rule{"blocks.#.mlp.up.weight", {"transformer.layers.#.ffn.proj_1.weight"}, {"blk.#.ffn_up.weight"}},
+    tensor_rule{"blocks.#.mlp.down.weight", {"transformer.layers.#.ffn.proj_2.weight"}, {"blk.#.ffn_down.weight"}},
+    tensor_rule{"norm.weight", {"transformer.norm.weight"}, {"output_norm.weight"}},
+};
+inline constexpr std::string_view openelm_architectures[] = {"openelm"};
+inline constexpr std::string_view openelm_config_types[] = {"openelm"};
+
+}  // namespace detail
+
+/// The layers of a model by the published rule.
+template <std::size_t Layers>
+constexpr std::array<openelm_layer, Layers> scaled_layers(const openelm_scaling& s) {
+  std::array<openelm_layer, Layers> all{};
+  const auto width = static_cast<double>(s.width);
+  for (std::size_t i = 0; i < Layers; ++i) {
+    const double queries = detail::openelm_multiplier(s.first_queries, s.last_queries, i, Layers) * width;
+    const double inner = detail::openelm_multiplier(s.first_inner, s.last_inner, i, Layers) * width;
+    const std::size_t heads = detail::make_divisible(queries, s.head_dim * s.group) / s.head_dim;
+    all[i] = {heads, heads / s.group, detail::make_divisible(inner, s.inner_divisor)};
+  }
+  return all;
+}
+
+template <openelm_config C, std::size_t Heads, std::size_t KvHeads, std::size_t Inner>
+using openelm_block = residual_block<attention<{.heads = Heads, .kv_heads = KvHeads, .head_dim = C.head_dim},
+                                               rope<{.theta = C.theta}>, rms_norm<{.epsilon = C.epsilon}>>,
+                                     gated_mlp<Inner, silu>, rms_norm<{.epsilon = C.epsilon}>>;
+
+namespace detail {
+
+template <openelm_config C, auto Layers, class Indices>
+struct openelm_shape;
+template <openelm_config C, auto Layers, std::size_t... I>
+struct openelm_shape<C, Layers, std::index_sequence<I...>> {
+  using type = causal_lm<{.vocab = C.vocab, .width = C.width},
+                         openelm_block<C, Layers[I].heads, Layers[I].kv_heads, Layers[I].inner>...,
+                         rms_norm<{.epsilon = C.epsilon}>, tied_head>;
+};
+
+}  // namespace detail
+
+/// `Layers` is a std::array of openelm_layer.
+template <openelm_config C, auto Layers>
+struct openelm : detail::openelm_shape<C, Layers, std::make_index_sequence<Layers.size()>>::type {
+  static constexpr std::array facts{
+      checkpoint_fact{"vocab_size", "vocab_size", double(C.vocab), false},
+      checkpoint_fact{"model_dim", "embedding_length", double(C.width)},
+      checkpoint_fact{"num_transformer_layers", "block_count", double(Layers.size())},
+      checkpoint_fact{"head_dim", "attention.key_length", double(C.head_dim)},
+      checkpoint_fact{"rope_freq_constant", "rope.freq_base", C.theta, false},
+      checkpoint_fact{"", "attention.layer_norm_rms_epsilon", C.epsilon},
+  };
+  static constexpr checkpoint_description checkpoint() {
+    return {detail::openelm_config_types, detail::openelm_architectures, detail::openelm_rules, facts, {}};
+  }
+};
+
+struct openelm_270m
+    : openelm<{.vocab = 32000, .width = 1280, .head_dim = 64}, scaled_layers<16>({.width = 1280, .head_dim = 64})> {};
+struct openelm_450m
+    : openelm<{.vocab = 32000, .width = 1536, .head_dim = 64}, scaled_layers<20>({.width = 1536, .head_dim = 64})> {};
+struct openelm_1_1b
+    : openelm<{.vocab = 32000, .width = 2048, .head_dim = 64}, scaled_layers<28>({.width = 2048, .head_dim = 64})> {};
+struct openelm_3b
+    : openelm<{.vocab = 32000, .width = 3072, .head_dim = 128}, scaled_layers<36>({.width = 3072, .head_dim = 128})> {};
+
+}  // namespace inlay::models
