@@ -3,13 +3,15 @@
 #include <doctest/doctest.h>
 
 #include "inlay/models/gemma3.hpp"
+#include "inlay/models/gemma4.hpp"
 #include "inlay/models/llama.hpp"
 #include "inlay/models/mistral.hpp"
-#include "inlay/models/phi3.hpp"
 #include "inlay/models/nemotron_h.hpp"
 #include "inlay/models/openelm.hpp"
+#include "inlay/models/phi3.hpp"
 #include "inlay/models/qwen2.hpp"
 #include "inlay/models/qwen3.hpp"
+#include "inlay/models/qwen3_5.hpp"
 
 namespace {
 
@@ -32,18 +34,38 @@ static_assert(mistral_nemo_12b::parameter_count == 12'247'782'400);
 static_assert(mistral_small_24b::parameter_count == 23'572'403'200);
 static_assert(ministral_8b::parameter_count == 8'019'808'256);
 
-static_assert(phi3_5_mini::parameter_count == 3'821'079'552);
-static_assert(phi4_mini::parameter_count == 3'836'021'760);
 static_assert(openelm_270m::parameter_count == 271'527'168);
 static_assert(openelm_450m::parameter_count == 457'179'136);
 static_assert(openelm_1_1b::parameter_count == 1'079'891'456);
 static_assert(openelm_3b::parameter_count == 3'036'647'424);
 
+static_assert(phi3_5_mini::parameter_count == 3'821'079'552);
+static_assert(phi4_mini::parameter_count == 3'836'021'760);
 static_assert(phi4::parameter_count == 14'659'507'200);
 
 static_assert(qwen2_5_0_5b::parameter_count == 494'032'768);
 static_assert(qwen2_5_1_5b::parameter_count == 1'543'714'304);
 static_assert(qwen2_5_3b::parameter_count == 3'085'938'688);
+
+static_assert(qwen3_5_0_8b::parameter_count == 752'393'024);
+static_assert(qwen3_5_2b::parameter_count == 1'881'825'088);
+
+static_assert(nemotron_nano_9b_v2::parameter_count == 8'888'227'328);
+
+// Known to two or three figures only.
+constexpr bool about(std::size_t count, double billions) {
+  const double ratio = static_cast<double>(count) / (billions * 1e9);
+  return ratio > 0.995 && ratio < 1.005;
+}
+static_assert(about(qwen3_5_4b::parameter_count, 4.206));
+static_assert(about(nemotron3_nano_4b::parameter_count, 3.97));
+static_assert(about(gemma4_e2b::parameter_count, 4.63));
+static_assert(about(gemma4_e4b::parameter_count, 7.46));
+static_assert(about(gemma4_12b::parameter_count, 11.9));
+static_assert(about(gemma4_26b_a4b::parameter_count, 25.2));
+static_assert(about(gemma4_31b::parameter_count, 30.7));
+static_assert(about(ministral3_3b::parameter_count, 3.43));
+static_assert(about(ministral3_8b::parameter_count, 8.49));
 
 static_assert(qwen3_0_6b::parameter_count == 596'049'920);
 static_assert(qwen3_1_7b::parameter_count == 1'720'574'976);

@@ -160,6 +160,7 @@ result<language_model> load_for(checkpoint file, const load_options& options) {
       load_all(loaded->file, describe_checkpoint<Model>(), slots, {&K::panel_bytes, &K::pack_panel}, options, facts);
   if (!packed) return unexpected<error>(std::move(packed).error());
   loaded->packed = *std::move(packed);
+  announce_origin(loaded->model, loaded->file.gguf() != nullptr ? weight_origin::gguf : weight_origin::safetensors);
   const checkpoint& opened = loaded->file;
   language_model model(std::move(loaded), std::move(facts));
   load_text(opened, model);

@@ -37,7 +37,10 @@ struct weight_source {
       const std::size_t channels = tensor_rows / head_dim;
       r = r % channels * head_dim + r / channels;
     }
-    r += offset;
+    if (order == row_order::first_of_head || order == row_order::second_of_head)
+      r = r / head_dim * 2 * head_dim + (order == row_order::second_of_head ? head_dim : 0) + r % head_dim;
+    else
+      r += offset;
     return tensors.size() > 1 ? std::pair{tensors[e], r} : std::pair{tensors[0], e * tensor_rows + r};
   }
 };

@@ -37,6 +37,7 @@ struct attention_config {
   /// Queries grow with the position: times 1 + beta * ln(1 + floor(position / period)) (Llama 4, Ministral 3). 0: not.
   float temperature_beta = 0.0f;
   float temperature_period = 1.0f;
+  bool gated = false;            ///< what was gathered is multiplied by a sigmoid of a projection (Qwen3.5)
   bool values_are_keys = false;  ///< values are the key projection, before its norm and rotation (Gemma 4)
   cache_sharing sharing = cache_sharing::none;
   std::size_t shared_slot = 0;  ///< under which number the cache is lent and borrowed
@@ -90,6 +91,7 @@ struct attention_at {
   [[no_unique_address]] optional_parameter<own, matrix<kv_width, Width>> k;
   [[no_unique_address]] optional_parameter<own && !Config.values_are_keys, matrix<kv_width, Width>> v;
   matrix<Width, q_width> o;
+  [[no_unique_address]] optional_parameter<Config.gated, matrix<q_width, Width>> gate;
   [[no_unique_address]] optional_parameter<Config.bias, vector<q_width>> q_bias;
   [[no_unique_address]] optional_parameter<Config.bias && own, vector<kv_width>> k_bias;
   [[no_unique_address]] optional_parameter<Config.bias && own && !Config.values_are_keys, vector<kv_width>> v_bias;
@@ -100,10 +102,15 @@ struct attention_at {
 
   static constexpr auto parameters() {
     using self = attention_at;
-    return std::tuple{parameter{"q.weight", &self::q, head_dim}, parameter{"q.bias", &self::q_bias, head_dim},
-                      parameter{"k.weight", &self::k, head_dim}, parameter{"k.bias", &self::k_bias, head_dim},
-                      parameter{"v.weight", &self::v},           parameter{"v.bias", &self::v_bias},
-                      parameter{"o.weight", &self::o},           parameter{"o.bias", &self::o_bias}};
+    return std::tuple{parameter{"q.weight", &self::q, head_dim},
+                      parameter{"gate.weight", &self::gate, head_dim},
+                      parameter{"q.bias", &self::q_bias, head_dim},
+                      parameter{"k.weight", &self::k, head_dim},
+                      parameter{"k.bias", &self::k_bias, head_dim},
+                      parameter{"v.weight", &self::v},
+                      parameter{"v.bias", &self::v_bias},
+                      parameter{"o.weight", &self::o},
+                      parameter{"o.bias", &self::o_bias}};
   }
   static constexpr auto children() {
     return std::tuple{child{"q_norm", &attention_at::q_norm}, child{"k_norm", &attention_at::k_norm},
@@ -139,6 +146,10 @@ struct attention_at {
       ctx.for_each_sequence(
           ctx.template borrow<cache_type_lent>(Config.shared_slot),
           [&](cache_type_lent& cache, const sequence_rows& s) { attend_cached(ctx, cache, s, queries, mixed); });
+    }
+    if constexpr (Config.gated) {
+      ctx.linear(x, into(gate, queries));
+      ctx.map(formula::a * formula::sigmoid(formula::b), mixed, mixed, queries);
     }
     ctx.linear(const_rows<q_width>(mixed), into(o, o_bias, y));
   }

@@ -140,6 +140,19 @@ void for_each_parameter(Layer& layer, const std::string& path, F& f) {
   if constexpr (detail::has_repeated<type>) type::for_each_child(layer, descend);
 }
 
+/// Where a model's weights came from, for the few layers to which it makes a difference: they have
+/// `loaded_from(origin)`.
+enum class weight_origin : unsigned char { safetensors, gguf };
+
+template <class Layer>
+void announce_origin(Layer& layer, weight_origin origin) {
+  if constexpr (requires { layer.loaded_from(origin); }) layer.loaded_from(origin);
+  if constexpr (detail::has_children<Layer>)
+    std::apply([&](const auto&... c) { (announce_origin(layer.*(c.member), origin), ...); }, Layer::children());
+  if constexpr (detail::has_repeated<Layer>)
+    Layer::for_each_child(layer, [origin](std::string_view, auto& c) { announce_origin(c, origin); });
+}
+
 namespace detail {
 
 template <class Layer>

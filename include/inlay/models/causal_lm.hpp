@@ -131,9 +131,7 @@ struct causal_lm {
                       child{"head", &causal_lm::head}};
   }
 
-  static constexpr std::size_t parameter_count =
-      detail::count_parameters<detail::token_embedding<Config>>() + detail::count_parameters<stack_type>() +
-      detail::count_parameters<norm_type>() + detail::count_parameters<head_type>();
+  static constexpr std::size_t parameter_count = detail::count_parameters<causal_lm>();
 
   /// Bytes of one sequence's state, without the state object itself.
   static constexpr std::size_t state_bytes(const state_options& options) { return state::bytes(options); }

@@ -19,6 +19,9 @@ enum class row_order : std::uint8_t {
   interleaved_pairs,
   /// A convolution's taps: the file has all taps of a channel together, the model all channels of a tap.
   taps_last,
+  /// The file has, for every head, the rows of this parameter and then those of another.
+  first_of_head,
+  second_of_head,
 };
 
 /// What is done to each number of a vector when it is read.
