@@ -44,7 +44,7 @@ inline unexpected<error> fail(errc code, std::string message) {
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   std::string out;
-  const auto add = [&out](const auto& part) {
+  [[maybe_unused]] const auto add = [&out](const auto& part) {
     if constexpr (requires { std::string_view(part); })
       out += std::string_view(part);
     else if constexpr (requires { out.push_back(part); } && sizeof(part) == 1)
