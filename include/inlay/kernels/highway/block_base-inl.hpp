@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the packed block formats share: vectors of bytes, their dot products, and packing helpers.
+// What the packed block formats share: vectors of bytes and their dot products.
 //
-// A panel holds 16 rows. Its columns come in groups of 256 (the last one shorter), a group in lines of 32 columns, and
-// a line in 8 steps of 4 columns: a step is 64 bytes, 4 columns of one row after 4 columns of the next, so that a
-// vector of bytes times 4 broadcast activations gives 32-bit sums of as many rows as it has lanes. A format is a struct
-// with
-//   line_bytes        bytes of a line of 16 rows, on average over the group: what the file has, times 16
-//   stride            lines that are unpacked by the same code, because their codes share bytes
-//   most              the greatest code, or 255 if codes are signed bytes or, on some targets, those plus 128
-//   offset            what to subtract from codes: w = scale * (code - offset) + base
-//   scales, bases     how many of them a line has: 1 or 2; bases 0, 1 or 2
-//   pack(...)         rows of the file to a panel
-//   group             a view of a group, with codes(), scale() and base()
+// A panel holds 16 rows. Its columns come in groups of 256 (the last one may be shorter), a group in lines of 32
+// columns, and a line in 8 steps of 4 columns. A step is 64 bytes, 4 columns of one row after 4 columns of the next: a
+// vector of such bytes times 4 broadcast activations gives 32-bit sums of as many rows as it has lanes. A format is a
+// struct with
+//   line_bytes      bytes of a line of 16 rows, on average over its group: what the file has, times 16
+//   stride          lines that are unpacked together, because their codes share bytes
+//   most            the greatest code; or signed_codes: codes are signed bytes, or those plus 128 (sign_offset)
+//   offset          what codes have in excess: w = scale * (code - offset) + base
+//   scales, bases   how many of them a line has: 1 or 2, and 0, 1 or 2
+//   pack            packs up to 16 rows of the file
+//   group           a view of a group: codes<L>(line, v, out) of the 8 steps of line `line`, which is L modulo stride;
+//                   scale(line, part, v), base(line, part, v). v is the vector in the panel, part the half of the line
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
@@ -24,16 +25,10 @@ using u8s = hn::Vec<u8_tag>;
 using i8s = hn::Vec<i8_tag>;
 using i16s = hn::Vec<i16_tag>;
 
-// u8 x i8 in one instruction; pairs of them with 16-bit saturation; or i8 x i8.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
-inline constexpr bool has_quad_u8_i8 = true, has_pair_u8_i8 = false;
-#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
-inline constexpr bool has_quad_u8_i8 = false, has_pair_u8_i8 = true;
-#else
-inline constexpr bool has_quad_u8_i8 = false, has_pair_u8_i8 = false;
-#endif
+// Sums of four products u8 x i8 in one instruction; or of two, which saturate at 16 bits; or i8 x i8.
+inline constexpr bool has_quad_u8_i8 = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL;
+inline constexpr bool has_pair_u8_i8 = HWY_ARCH_X86 && !has_quad_u8_i8 && HWY_TARGET <= HWY_SSSE3;
 
-/// Signed weights are kept as codes w + sign_offset.
 inline constexpr int sign_offset = has_quad_u8_i8 ? 128 : 0;
 inline constexpr int signed_codes = 255;
 
@@ -45,17 +40,18 @@ inline constexpr std::size_t vector_bytes = 4 * lanes;
 HWY_INLINE u8s load_bytes(const std::byte* p) { return hn::LoadU(u8_tag(), reinterpret_cast<const std::uint8_t*>(p)); }
 HWY_INLINE u8s splat_byte(int x) { return hn::Set(u8_tag(), static_cast<std::uint8_t>(x)); }
 
-/// Bytes shifted by `Bits`; what crosses from byte to byte is for the caller to mask.
-template <int Bits>
-HWY_INLINE u8s shift_right(u8s v) {
-  if constexpr (Bits > 0) return hn::BitCast(u8_tag(), hn::ShiftRight<Bits>(hn::BitCast(u16_tag(), v)));
-  if constexpr (Bits < 0) return hn::BitCast(u8_tag(), hn::ShiftLeft<-Bits>(hn::BitCast(u16_tag(), v)));
-  if constexpr (Bits == 0) return v;
+/// Bytes shifted by a constant, to the left if it is negative. What crosses from byte to byte is for the caller to
+/// mask.
+HWY_INLINE u8s shift_right(u8s v, int bits) {
+  const auto words = hn::BitCast(u16_tag(), v);
+  if (bits == 0) return v;
+  return hn::BitCast(u8_tag(), bits > 0 ? hn::ShiftRightSame(words, bits) : hn::ShiftLeftSame(words, -bits));
 }
-/// The bits of `mask`, moved to the right by Bits.
-template <int Bits>
-HWY_INLINE u8s field(u8s v, int mask) {
-  return hn::And(shift_right<Bits>(v), splat_byte(mask));
+/// The bits of `mask` of v shifted to the right.
+HWY_INLINE u8s field(u8s v, int bits, int mask) { return hn::And(shift_right(v, bits), splat_byte(mask)); }
+/// low, and the bits of `mask` of v shifted to the right.
+HWY_INLINE u8s with_field(u8s low, u8s v, int bits, int mask) {
+  return hn::OrAnd(low, shift_right(v, bits), splat_byte(mask));
 }
 
 /// Vector v of 16 half floats.
@@ -78,21 +74,60 @@ HWY_INLINE i8s splat_quad(const std::int8_t* q) {
   return hn::BitCast(i8_tag(), splat_int(bits));
 }
 
-/// sum + code quads . activation quads, per 32-bit lane.
-template <int Most>
-HWY_INLINE i32s dot_quads(u8s codes, i8s x, i32s sum) {
-  const i32_tag d;
-  if constexpr (has_quad_u8_i8) {
-    return hn::SumOfMulQuadAccumulate(d, codes, x, sum);
-  } else if constexpr (has_pair_u8_i8) {
-    static_assert(Most == signed_codes);  // smaller ones are summed in 16 bits
-    const i8s w = hn::BitCast(i8_tag(), codes);
-    const i8s signed_x = hn::IfNegativeThenNegOrUndefIfZero(w, x);
-    const i16s pairs = hn::SatWidenMulPairwiseAdd(i16_tag(), hn::BitCast(u8_tag(), hn::Abs(w)), signed_x);
-    return hn::Add(sum, hn::WidenMulPairwiseAdd(d, pairs, hn::Set(i16_tag(), std::int16_t{1})));
-  } else {
-    return hn::SumOfMulQuadAccumulate(d, hn::BitCast(i8_tag(), codes), x, sum);
+/// Sums of products of codes up to Most with activations, over Steps steps.
+template <int Most, std::size_t Steps>
+class step_sums {
+  /// How many steps are summed in 16 bits before they are widened; 0: every step is summed in 32 bits.
+  static constexpr std::size_t narrow_steps = [] {
+    if (!has_pair_u8_i8 || Most == signed_codes) return std::size_t{0};
+    std::size_t steps = Steps;
+    while (steps * 2 * 127 * Most > 32767) steps /= 2;
+    return steps;
+  }();
+
+ public:
+  HWY_INLINE void start(i32s first) { sums_ = first; }
+
+  /// The products of step `step`, a constant after unrolling.
+  HWY_INLINE void add(std::size_t step, u8s codes, i8s x) {
+    const i32_tag d;
+    if constexpr (has_quad_u8_i8) {
+      sums_ = hn::SumOfMulQuadAccumulate(d, codes, x, sums_);
+    } else if constexpr (narrow_steps != 0) {
+      const i16s pairs = hn::SatWidenMulPairwiseAdd(i16_tag(), codes, x);
+      narrow_ = step % narrow_steps == 0 ? pairs : hn::Add(narrow_, pairs);
+      if (step % narrow_steps == narrow_steps - 1) widen(narrow_);
+    } else if constexpr (has_pair_u8_i8) {
+      const i8s w = hn::BitCast(i8_tag(), codes);
+      const i8s signed_x = hn::IfNegativeThenNegOrUndefIfZero(w, x);
+      widen(hn::SatWidenMulPairwiseAdd(i16_tag(), hn::BitCast(u8_tag(), hn::Abs(w)), signed_x));
+    } else {
+      sums_ = hn::SumOfMulQuadAccumulate(d, hn::BitCast(i8_tag(), codes), x, sums_);
+    }
   }
+  HWY_INLINE i32s sums() const { return sums_; }
+
+ private:
+  HWY_INLINE void widen(i16s pairs) {
+    sums_ = hn::Add(sums_, hn::WidenMulPairwiseAdd(i32_tag(), pairs, hn::Set(i16_tag(), std::int16_t{1})));
+  }
+
+  i32s sums_;
+  i16s narrow_;
+};
+
+/// What sums start from so that codes count as code - Offset, given -128 times the sum of the activations.
+template <int Offset>
+HWY_INLINE i32s start_of_sums(std::int32_t minus_128_sums) {
+  static_assert(Offset == 0 || 128 % Offset == 0);
+  if constexpr (Offset == 0) return hn::Zero(i32_tag());
+  return splat_int(minus_128_sums / (128 / (Offset == 0 ? 128 : Offset)));
+}
+
+/// sums * 2^(exponent / 2^23) * scale.
+HWY_INLINE f32s scaled_sum(i32s sums, f32s scale, i32s exponent, f32s to) {
+  const f32_tag d;
+  return multiply_add(hn::ConvertTo(d, sums), hn::BitCast(d, hn::Add(hn::BitCast(i32_tag(), scale), exponent)), to);
 }
 
 }  // namespace HWY_NAMESPACE

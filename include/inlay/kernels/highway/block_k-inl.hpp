@@ -18,13 +18,11 @@ HWY_INLINE void unpack_six_bits(const std::byte* from, std::uint8_t (&to)[16 * p
     const u8s first = load_bytes(from + i);
     const u8s second = load_bytes(from + quarter + i);
     const u8s high = load_bytes(from + 2 * quarter + i);
-    const auto keep = [&](std::size_t number, u8s low, u8s above) HWY_ATTR {
-      hn::StoreU(hn::OrAnd(low, above, splat_byte(0x30)), u8_tag(), to + number * panel_rows + i);
-    };
-    keep(0, field<0>(first, 15), shift_right<-4>(high));
-    keep(4, field<0>(second, 15), shift_right<-2>(high));
-    keep(8, field<4>(first, 15), high);
-    keep(12, field<4>(second, 15), shift_right<2>(high));
+    const u8_tag d;
+    hn::StoreU(with_field(field(first, 0, 15), high, -4, 0x30), d, to + i);
+    hn::StoreU(with_field(field(second, 0, 15), high, -2, 0x30), d, to + quarter + i);
+    hn::StoreU(with_field(field(first, 4, 15), high, 0, 0x30), d, to + 2 * quarter + i);
+    hn::StoreU(with_field(field(second, 4, 15), high, 2, 0x30), d, to + 3 * quarter + i);
   }
 }
 
@@ -84,13 +82,19 @@ struct k_format_45 : detail::k_format_base<Type> {
     group() = default;
     HWY_INLINE group(const std::byte* p, std::size_t) : data(p) { detail::unpack_six_bits(p + six_bits_at, numbers); }
 
-    template <std::size_t L, std::size_t Step>
-    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
-      const u8s pair = load_bytes(data + code_at + line / 2 * code_bytes + Step * step_bytes + v * vector_bytes);
-      const u8s low = field<4 * L>(pair, 15);
-      if constexpr (!has_fifth_bits) return low;
-      const u8s high = load_bytes(data + high_at + line / 2 * high_bytes + Step / 4 * step_bytes + v * vector_bytes);
-      return hn::OrAnd(low, shift_right<static_cast<int>(Step % 4 * 2 + L) - 4>(high), splat_byte(16));
+    template <std::size_t L>
+    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
+      const std::byte* p = data + code_at + line / 2 * code_bytes + v * vector_bytes;
+      INLAY_UNROLL
+      for (std::size_t s = 0; s < line_steps; ++s) out[s] = field(load_bytes(p + s * step_bytes), 4 * L, 15);
+      if constexpr (has_fifth_bits) {
+        const std::byte* high = data + high_at + line / 2 * high_bytes + v * vector_bytes;
+        INLAY_UNROLL
+        for (std::size_t s = 0; s < line_steps; ++s) {
+          const u8s bits = load_bytes(high + s / 4 * step_bytes);
+          out[s] = with_field(out[s], bits, static_cast<int>(s % 4 * 2 + L) - 4, 16);
+        }
+      }
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {
       return hn::Mul(load_halves(data, v), load_unsigned(numbers + line * panel_rows, v));
@@ -159,12 +163,14 @@ struct k_format_6 : detail::k_format_base<dtype::q6_k> {
     group() = default;
     HWY_INLINE group(const std::byte* p, std::size_t) : data(p) {}
 
-    template <std::size_t L, std::size_t Step>
-    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
-      const std::size_t at = Step * step_bytes + v * vector_bytes;
-      const u8s low = load_bytes(data + low_at + line / 4 * low_bytes + L % 2 * (low_bytes / 2) + at);
-      const u8s high = load_bytes(data + high_at + line / 4 * high_bytes + at);
-      return hn::OrAnd(field<L / 2 * 4>(low, 15), shift_right<static_cast<int>(2 * L) - 4>(high), splat_byte(0x30));
+    template <std::size_t L>
+    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
+      const std::byte* low = data + low_at + line / 4 * low_bytes + L % 2 * (low_bytes / 2) + v * vector_bytes;
+      const std::byte* high = data + high_at + line / 4 * high_bytes + v * vector_bytes;
+      INLAY_UNROLL
+      for (std::size_t s = 0; s < line_steps; ++s)
+        out[s] = with_field(field(load_bytes(low + s * step_bytes), L / 2 * 4, 15), load_bytes(high + s * step_bytes),
+                            static_cast<int>(2 * L) - 4, 0x30);
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
       const auto* numbers = reinterpret_cast<const std::int8_t*>(data + scale_at + (2 * line + part) * panel_rows);
@@ -206,14 +212,16 @@ struct k_format_2 : detail::k_format_base<dtype::q2_k> {
       INLAY_UNROLL
       for (std::size_t i = 0; i < 16 * panel_rows; i += vector_bytes) {
         const u8s both = load_bytes(data + scale_at + i);
-        hn::StoreU(field<0>(both, 15), u8_tag(), numbers[0] + i);
-        hn::StoreU(field<4>(both, 15), u8_tag(), numbers[1] + i);
+        hn::StoreU(field(both, 0, 15), u8_tag(), numbers[0] + i);
+        hn::StoreU(field(both, 4, 15), u8_tag(), numbers[1] + i);
       }
     }
 
-    template <std::size_t L, std::size_t Step>
-    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
-      return field<2 * L>(load_bytes(data + code_at + line / 4 * code_bytes + Step * step_bytes + v * vector_bytes), 3);
+    template <std::size_t L>
+    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
+      const std::byte* p = data + code_at + line / 4 * code_bytes + v * vector_bytes;
+      INLAY_UNROLL
+      for (std::size_t s = 0; s < line_steps; ++s) out[s] = field(load_bytes(p + s * step_bytes), 2 * L, 3);
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
       return hn::Mul(load_halves(data, v), load_unsigned(numbers[0] + (2 * line + part) * panel_rows, v));
@@ -258,12 +266,14 @@ struct k_format_3 : detail::k_format_base<dtype::q3_k> {
     group() = default;
     HWY_INLINE group(const std::byte* p, std::size_t) : data(p) { detail::unpack_six_bits(p + six_bits_at, numbers); }
 
-    template <std::size_t L, std::size_t Step>
-    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
-      const std::size_t at = v * vector_bytes;
-      const u8s low = load_bytes(data + code_at + line / 4 * code_bytes + Step * step_bytes + at);
-      const u8s high = load_bytes(data + high_at + line / 4 * high_bytes + Step / 2 * step_bytes + at);
-      return hn::OrAnd(field<2 * L>(low, 3), shift_right<static_cast<int>(Step % 2 * 4 + L) - 2>(high), splat_byte(4));
+    template <std::size_t L>
+    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
+      const std::byte* low = data + code_at + line / 4 * code_bytes + v * vector_bytes;
+      const std::byte* high = data + high_at + line / 4 * high_bytes + v * vector_bytes;
+      INLAY_UNROLL
+      for (std::size_t s = 0; s < line_steps; ++s)
+        out[s] = with_field(field(load_bytes(low + s * step_bytes), 2 * L, 3), load_bytes(high + s / 2 * step_bytes),
+                            static_cast<int>(s % 2 * 4 + L) - 2, 4);
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
       const f32s number = hn::Sub(load_unsigned(numbers + (2 * line + part) * panel_rows, v), splat(32.0f));

@@ -36,16 +36,24 @@ struct legacy_format {
           high_at(base_at + lines * bases * scale_bytes),
           code_at(high_at + lines * high_bytes) {}
 
-    template <std::size_t, std::size_t Step>
-    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
+    template <std::size_t>
+    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
+      const std::byte* p = code_at + line * code_bytes + v * vector_bytes;
       if constexpr (is_byte) {
-        return load_bytes(code_at + line * code_bytes + Step * step_bytes + v * vector_bytes);
+        INLAY_UNROLL
+        for (std::size_t s = 0; s < line_steps; ++s) out[s] = load_bytes(p + s * step_bytes);
       } else {
-        const u8s pair = load_bytes(code_at + line * code_bytes + Step % 4 * step_bytes + v * vector_bytes);
-        const u8s low = field<Step / 4 * 4>(pair, 15);
-        if constexpr (!has_fifth_bits) return low;
+        INLAY_UNROLL
+        for (std::size_t s = 0; s < line_steps / 2; ++s) {
+          const u8s pair = load_bytes(p + s * step_bytes);
+          out[s] = field(pair, 0, 15);
+          out[s + line_steps / 2] = field(pair, 4, 15);
+        }
+      }
+      if constexpr (has_fifth_bits) {
         const u8s high = load_bytes(high_at + line * high_bytes + v * vector_bytes);
-        return hn::OrAnd(low, shift_right<static_cast<int>(Step) - 4>(high), splat_byte(16));
+        INLAY_UNROLL
+        for (std::size_t s = 0; s < line_steps; ++s) out[s] = with_field(out[s], high, static_cast<int>(s) - 4, 16);
       }
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {

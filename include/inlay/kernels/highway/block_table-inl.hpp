@@ -50,23 +50,28 @@ struct table_format {
           const auto low0 = half_load(low_bits_at + i);
           const auto low1 = half_load(low_bits_at + 2 * panel_rows + i);
           const auto high = half_load(high_bits_at + i);
-          const auto keep = [&](std::size_t number, auto low, auto above) HWY_ATTR {
-            hn::StoreU(hn::OrAnd(hn::And(low, hn::Set(half_tag(), std::uint8_t{15})), above,
-                                 hn::Set(half_tag(), std::uint8_t{0x30})),
-                       half_tag(), numbers + number * panel_rows + i);
-          };
-          keep(0, low0, hn::ShiftLeft<4>(high));
-          keep(2, low1, hn::ShiftLeft<2>(high));
-          keep(4, hn::ShiftRight<4>(low0), high);
-          keep(6, hn::ShiftRight<4>(low1), hn::ShiftRight<2>(high));
+          const half_tag d;
+          const auto fifteen = hn::Set(d, std::uint8_t{15});
+          const auto above = hn::Set(d, std::uint8_t{0x30});
+          std::uint8_t* to = numbers + i;
+          hn::StoreU(hn::OrAnd(hn::And(low0, fifteen), hn::ShiftLeft<4>(high), above), d, to);
+          hn::StoreU(hn::OrAnd(hn::And(low1, fifteen), hn::ShiftLeft<2>(high), above), d, to + 2 * panel_rows);
+          hn::StoreU(hn::OrAnd(hn::ShiftRight<4>(low0), high, above), d, to + 4 * panel_rows);
+          hn::StoreU(hn::OrAnd(hn::ShiftRight<4>(low1), hn::ShiftRight<2>(high), above), d, to + 6 * panel_rows);
         }
       }
     }
 
-    template <std::size_t, std::size_t Step>
-    HWY_INLINE u8s codes(std::size_t line, std::size_t v) const {
-      const u8s pair = load_bytes(code_at + line * code_bytes + Step % 4 * step_bytes + v * vector_bytes);
-      return hn::TableLookupBytes(hn::LoadDup128(u8_tag(), table.data()), field<Step / 4 * 4>(pair, 15));
+    template <std::size_t>
+    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
+      const std::byte* p = code_at + line * code_bytes + v * vector_bytes;
+      const u8s values = hn::LoadDup128(u8_tag(), table.data());
+      INLAY_UNROLL
+      for (std::size_t s = 0; s < line_steps / 2; ++s) {
+        const u8s pair = load_bytes(p + s * step_bytes);
+        out[s] = hn::TableLookupBytes(values, field(pair, 0, 15));
+        out[s + line_steps / 2] = hn::TableLookupBytes(values, field(pair, 4, 15));
+      }
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {
       if constexpr (is_mx) {

@@ -22,69 +22,50 @@ HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
+/// Targets without fast products of bytes multiply in float instead, with weights as they are in the file.
+inline constexpr bool packs_blocks = has_quad_u8_i8 || has_pair_u8_i8 || HWY_TARGET_IS_NEON || HWY_ARCH_WASM;
+
 namespace detail {
 
-struct unpacked_only {};
+template <dtype Type>
+constexpr block_kernels kernels_of() {
+  if constexpr (!packs_blocks || is_float(Type))
+    return {};
+  else if constexpr (Type == dtype::iq4_nl || Type == dtype::iq4_xs || Type == dtype::mxfp4)
+    return kernels_of_format<table_format<Type>>();
+  else if constexpr (Type == dtype::q4_k || Type == dtype::q5_k)
+    return kernels_of_format<k_format_45<Type>>();
+  else if constexpr (Type == dtype::q2_k)
+    return kernels_of_format<k_format_2>();
+  else if constexpr (Type == dtype::q3_k)
+    return kernels_of_format<k_format_3>();
+  else if constexpr (Type == dtype::q6_k)
+    return kernels_of_format<k_format_6>();
+  else
+    return kernels_of_format<legacy_format<Type>>();
+}
 
-template <dtype Type>
-struct packed_format {
-  using type = unpacked_only;
-};
-template <dtype Type>
-  requires(Type == dtype::q4_0 || Type == dtype::q4_1 || Type == dtype::q5_0 || Type == dtype::q5_1 ||
-           Type == dtype::q8_0)
-struct packed_format<Type> {
-  using type = legacy_format<Type>;
-};
+template <std::size_t... Types>
+constexpr std::array<block_kernels, dtype_count> kernels_of_all(std::index_sequence<Types...>) {
+  return {kernels_of<static_cast<dtype>(Types)>()...};
+}
+inline constexpr std::array<block_kernels, dtype_count> block_kernel_table =
+    kernels_of_all(std::make_index_sequence<dtype_count>());
 
-template <dtype Type>
-  requires(Type == dtype::q4_k || Type == dtype::q5_k)
-struct packed_format<Type> {
-  using type = k_format_45<Type>;
-};
-template <dtype Type>
-  requires(Type == dtype::iq4_nl || Type == dtype::iq4_xs || Type == dtype::mxfp4)
-struct packed_format<Type> {
-  using type = table_format<Type>;
-};
-template <>
-struct packed_format<dtype::q2_k> {
-  using type = k_format_2;
-};
-template <>
-struct packed_format<dtype::q3_k> {
-  using type = k_format_3;
-};
-template <>
-struct packed_format<dtype::q6_k> {
-  using type = k_format_6;
-};
+inline const block_kernels& format_of(dtype type) { return block_kernel_table[static_cast<std::size_t>(type)]; }
 
 }  // namespace detail
 
-template <dtype Type>
-using packed_format = typename detail::packed_format<Type>::type;
-template <dtype Type>
-inline constexpr bool is_packed = !std::is_same_v<packed_format<Type>, detail::unpacked_only>;
+inline bool wants_quantized(dtype type) { return detail::format_of(type).line_bytes != 0; }
 
 inline std::size_t panel_bytes(dtype type, std::size_t columns) {
-  return visit_dtype(type, [&]<dtype Type>() HWY_ATTR -> std::size_t {
-    if constexpr (is_packed<Type>)
-      return panel_bytes_of<packed_format<Type>>(columns);
-    else
-      return 0;
-  });
+  return packed_panel_bytes(detail::format_of(type), columns);
 }
 
 inline void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
                        std::byte* out) {
-  visit_dtype(type, [&]<dtype Type>() HWY_ATTR {
-    if constexpr (is_packed<Type>) packed_format<Type>::pack(rows, count, columns, out);
-  });
-}
-
-inline bool wants_quantized(dtype type) {
-  return visit_dtype(type, []<dtype Type>() { return is_packed<Type>; });
+  INLAY_ASSERT(wants_quantized(type) && count <= panel_rows && columns % geometry(type).weights == 0);
+  detail::format_of(type).pack(rows, count, columns, out);
 }
 
 inline void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
@@ -92,15 +73,12 @@ inline void matmul(const matrix_ref& w, const activations& x, float* out, std::s
   INLAY_ASSERT(w.columns == x.columns && begin % panel_rows == 0 && end <= w.rows);
   if (x.count == 0 || begin >= end) return;
   if (w.layout == layout::rows) return multiply_file_rows(w, x, out, stride, begin, end, add);
-  visit_dtype(w.type, [&]<dtype Type>() HWY_ATTR {
-    if constexpr (is_packed<Type>) {
-      INLAY_ASSERT(x.quantized != nullptr);
-      if (x.count == 1)
-        multiply_row<packed_format<Type>>(w, x, out, begin, end, add);
-      else
-        multiply_rows<packed_format<Type>>(w, x, out, stride, begin, end, add);
-    }
-  });
+  INLAY_ASSERT(wants_quantized(w.type) && x.quantized != nullptr);
+  const auto* lines = reinterpret_cast<const quantized_line*>(x.quantized);
+  if (x.count == 1)
+    multiply_row(detail::format_of(w.type), w, lines, out, begin, end, add);
+  else
+    multiply_rows(detail::format_of(w.type), w, lines, x.count, out, stride, begin, end, add);
 }
 
 }  // namespace HWY_NAMESPACE
