@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "inlay/layers/context.hpp"
+#include "inlay/layers/heads.hpp"
 #include "inlay/layers/layer.hpp"
 #include "inlay/layers/norm.hpp"
 #include "inlay/layers/rope.hpp"
@@ -44,30 +45,6 @@ struct attention_config {
 };
 
 namespace detail {
-
-/// Binds a norm to a head; nothing for no_norm.
-template <class Norm, std::size_t HeadDim>
-struct head_norm {
-  using type = bound<Norm, HeadDim>;
-};
-template <std::size_t HeadDim>
-struct head_norm<no_norm, HeadDim> {
-  using type = absent;
-};
-template <class Rope, std::size_t HeadDim>
-struct head_rotary {
-  using type = typename Rope::template at<HeadDim>;
-};
-template <std::size_t HeadDim>
-struct head_rotary<no_rope, HeadDim> {
-  using type = absent;
-};
-
-/// Writes the heads of one position's keys or values to a slot: [kv_head] rows `head_stride` bytes apart.
-template <class K, std::size_t Heads, std::size_t HeadDim>
-void store_heads(const float* x, dtype type, std::byte* slot, std::size_t head_stride) {
-  for (std::size_t h = 0; h < Heads; ++h) K::store(type, x + h * HeadDim, HeadDim, slot + h * head_stride);
-}
 
 template <attention_config Config, class Rope, class QkNorm, class VNorm, std::size_t Width>
 struct attention_at {
@@ -142,7 +119,7 @@ struct attention_at {
       });
     } else {
       ctx.linear(x, into(q, q_bias, queries));
-      prepare<heads>(ctx, q_norm, queries);
+      prepare_heads<heads, head_dim, rotary>(ctx, q_norm, queries);
       ctx.for_each_sequence(
           ctx.template borrow<cache_type_lent>(Config.shared_slot),
           [&](cache_type_lent& cache, const sequence_rows& s) { attend_cached(ctx, cache, s, queries, mixed); });
@@ -167,30 +144,12 @@ struct attention_at {
     } else {
       ctx.linear(x, into(q, q_bias, queries), into(k, k_bias, keys), into(v, v_bias, values));
     }
-    prepare<heads>(ctx, q_norm, queries);
-    prepare<kv_heads>(ctx, k_norm, keys);
+    prepare_heads<heads, head_dim, rotary>(ctx, q_norm, queries);
+    prepare_heads<kv_heads, head_dim, rotary>(ctx, k_norm, keys);
     if constexpr (Config.temperature_beta != 0.0f) apply_temperature(ctx, queries);
     if constexpr (!std::is_same_v<v_norm, absent>)
       for (std::size_t i = 0; i < values.count * kv_heads; ++i)
         value_norm.template normalise<K>(values.data + i * head_dim, values.data + i * head_dim);
-  }
-
-  /// Norm and rotation of every head.
-  template <std::size_t Heads, class Context>
-  static void prepare(Context& ctx, const qk_norm& norm, rows<Heads * head_dim> x) {
-    using K = typename Context::kernel;
-    if constexpr (std::is_same_v<qk_norm, absent> && std::is_same_v<rotary, absent>) return;
-    ctx.for_rows(x.count, Heads * head_dim * sizeof(float), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i)
-        for (std::size_t h = 0; h < Heads; ++h) {
-          float* head = x[i] + h * head_dim;
-          if constexpr (!std::is_same_v<qk_norm, absent>) norm.template normalise<K>(head, head);
-          if constexpr (!std::is_same_v<rotary, absent>) {
-            const auto& table = ctx.template rotation<rotary>();
-            rotary::template rotate<K>(head, table.cosines + i * rotary::pairs, table.sines + i * rotary::pairs);
-          }
-        }
-    });
   }
 
   template <class Context>
@@ -209,11 +168,11 @@ struct attention_at {
   static void attend(Context& ctx, dtype type, const sequence_rows& s, rows<q_width> queries, rows<q_width> mixed,
                      std::span<const kernels::kv_span> spans) {
     using K = typename Context::kernel;
-    const float scale = Config.scale != 0.0f ? Config.scale : 1.0f / std::sqrt(static_cast<float>(head_dim));
+    const float scale = score_scale(Config.scale, head_dim);
     const kernels::attention_shape shape{heads, kv_heads, head_dim, scale, Config.soft_cap, Config.window, true, type};
     const kernels::attention_rows batch{queries[s.first_row], q_width, mixed[s.first_row], q_width, s.count,
                                         s.position,           spans};
-    constexpr std::size_t block = 32;  // query rows of one task
+    constexpr std::size_t block = attention_task_rows;
     const std::size_t blocks = (s.count + block - 1) / block;
     ctx.pool.run(kv_heads * blocks, [&](std::size_t task) {
       const std::size_t begin = task / kv_heads * block;
