@@ -20,6 +20,7 @@
 #include "inlay/config/macros.hpp"
 #include "inlay/kernels/highway/cpu.hpp"
 #include "inlay/kernels/policy.hpp"
+#include "inlay/kernels/table.hpp"
 #include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
 
@@ -129,45 +130,6 @@ using compiled_targets = target_list<
 #endif
     >;
 
-struct kernel_table {
-  std::string_view name;
-  std::size_t (*panel_bytes)(dtype, std::size_t);
-  void (*pack_panel)(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*);
-  bool (*wants_quantized)(dtype);
-  std::size_t (*quantized_row_bytes)(std::size_t);
-  void (*quantize_rows)(const activations&, std::byte*);
-  void (*matmul)(const matrix_ref&, const activations&, float*, std::size_t, std::size_t, std::size_t, bool);
-  float (*dot)(const float*, const float*, std::size_t);
-  void (*rms_norm)(const float*, const float*, float*, std::size_t, float);
-  void (*layer_norm)(const float*, const float*, const float*, float*, std::size_t, float);
-  void (*softmax)(float*, std::size_t);
-  void (*rope_half)(float*, const float*, const float*, std::size_t, std::size_t);
-  void (*rope_interleaved)(float*, const float*, const float*, std::size_t);
-  void (*store)(dtype, const float*, std::size_t, std::byte*);
-  void (*state_step)(float*, std::size_t, std::size_t, float, float, const float*, const float*, const float*, float*);
-  void (*delta_step)(float*, std::size_t, std::size_t, float, float, const float*, const float*, const float*, float*);
-  void (*attention)(const attention_shape&, const attention_rows&, std::size_t, std::size_t, std::size_t);
-};
-
-template <class K>
-inline constexpr kernel_table table_of = {K::name,
-                                          &K::panel_bytes,
-                                          &K::pack_panel,
-                                          &K::wants_quantized,
-                                          &K::quantized_row_bytes,
-                                          &K::quantize_rows,
-                                          &K::matmul,
-                                          &K::dot,
-                                          &K::rms_norm,
-                                          &K::layer_norm,
-                                          &K::softmax,
-                                          &K::rope_half,
-                                          &K::rope_interleaved,
-                                          &K::store,
-                                          &K::state_step,
-                                          &K::delta_step,
-                                          &K::attention};
-
 }  // namespace detail
 
 enum class target_request : std::uint8_t {
@@ -218,54 +180,13 @@ template <class Targets>
 struct dispatched_over;
 
 template <class... Kernels>
-struct dispatched_over<target_list<Kernels...>> {
-  static std::size_t panel_bytes(dtype type, std::size_t columns) { return table().panel_bytes(type, columns); }
-  static void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
-                         std::byte* out) {
-    table().pack_panel(type, rows, count, columns, out);
-  }
-  static bool wants_quantized(dtype type) { return table().wants_quantized(type); }
-  static std::size_t quantized_row_bytes(std::size_t columns) { return table().quantized_row_bytes(columns); }
-  static void quantize_rows(const activations& x, std::byte* out) { table().quantize_rows(x, out); }
-  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
-                     std::size_t end, bool add) {
-    table().matmul(w, x, out, stride, begin, end, add);
-  }
-  static float dot(const float* a, const float* b, std::size_t n) { return table().dot(a, b, n); }
-  static void rms_norm(const float* x, const float* w, float* y, std::size_t n, float epsilon) {
-    table().rms_norm(x, w, y, n, epsilon);
-  }
-  static void layer_norm(const float* x, const float* w, const float* b, float* y, std::size_t n, float epsilon) {
-    table().layer_norm(x, w, b, y, n, epsilon);
-  }
-  static void softmax(float* x, std::size_t n) { table().softmax(x, n); }
-  static void rope_half(float* x, const float* cosines, const float* sines, std::size_t pairs, std::size_t distance) {
-    table().rope_half(x, cosines, sines, pairs, distance);
-  }
-  static void rope_interleaved(float* x, const float* cosines, const float* sines, std::size_t pairs) {
-    table().rope_interleaved(x, cosines, sines, pairs);
-  }
+struct dispatched_over<target_list<Kernels...>> : through_table<dispatched_over<target_list<Kernels...>>> {
   template <formula::formula F, class... More>
   static void map(F f, std::size_t n, float* out, const float* first, const More*... more) {
     using function = void (*)(F, std::size_t, float*, const float*, const More*...);
     static constexpr function functions[] = {&Kernels::template map<F, More...>...};
     functions[selection<target_list<Kernels...>>().index](f, n, out, first, more...);
   }
-  static void store(dtype type, const float* x, std::size_t n, std::byte* out) { table().store(type, x, n, out); }
-  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
-                         const float* b, const float* c, float* y) {
-    table().state_step(state, rows, columns, decay, scale, x, b, c, y);
-  }
-  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
-                         const float* v, const float* q, float* y) {
-    table().delta_step(state, rows, columns, decay, rate, k, v, q, y);
-  }
-  static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
-                        std::size_t begin, std::size_t end) {
-    table().attention(shape, rows, kv_head, begin, end);
-  }
-
- private:
   static const kernel_table& table() {
     static constexpr const kernel_table* tables[] = {&table_of<Kernels>...};
     return *tables[selection<target_list<Kernels...>>().index];
