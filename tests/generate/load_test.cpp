@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "inlay/io/checkpoint.hpp"
 #include "inlay/kernels/plain.hpp"
 #include "inlay/models/llama.hpp"
 

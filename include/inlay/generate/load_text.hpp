@@ -10,60 +10,55 @@
 #include <utility>
 #include <vector>
 
-#include "inlay/generate/language_model.hpp"
+#include "inlay/generate/language_model_parts.hpp"
 #include "inlay/generate/vocabulary_gguf.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/json.hpp"
 #include "inlay/io/mapped_file.hpp"
 #include "inlay/text/make_tokenizer.hpp"
-#if __has_include("inlay/text/tokenizer_json.hpp")
 #include "inlay/text/tokenizer_json.hpp"
-#else
-namespace inlay {
-inline result<std::unique_ptr<tokenizer>> tokenizer_from_json(std::string_view, std::string_view) {
-  return fail(errc::unsupported, "tokenizer.json");
-}
-}  // namespace inlay
-#endif
 
 namespace inlay::detail {
 
-inline void take_tokenizer(result<std::unique_ptr<tokenizer>> t, std::string_view file, language_model& model) {
-  if (!t) return model.set_text_error(std::move(t).error());
-  if ((*t)->size() > model.vocab())
-    return model.set_text_error({errc::mismatch, concat(file, ": the tokenizer has ", (*t)->size(),
-                                                        " tokens, but the model has ", model.vocab(), ".")});
-  model.set_text(*std::move(t));
+inline void take_tokenizer(result<std::unique_ptr<tokenizer>> t, std::string_view file, language_model::parts& model) {
+  if (!t) {
+    model.text_error = std::move(t).error();
+  } else if ((*t)->size() > model.facts.vocab) {
+    model.text_error = {errc::mismatch, concat(file, ": the tokenizer has ", (*t)->size(),
+                                               " tokens, but the model has ", model.facts.vocab, ".")};
+  } else {
+    model.text = *std::move(t);
+  }
 }
 
 /// The chat format that the template (or, without one, the vocabulary) is of, and all tokens that end an answer.
-inline void set_chat(std::string chat_template, std::vector<token_id> stops, language_model& model) {
-  if (model.text() != nullptr) {
-    const auto format = detect_chat_format(chat_template, *model.text());
-    const special_ids& specials = model.text()->specials();
+inline void set_chat(std::string chat_template, std::vector<token_id> stops, language_model::parts& model) {
+  if (model.text != nullptr) {
+    const auto format = detect_chat_format(chat_template, *model.text);
+    const special_ids& specials = model.text->specials();
     const auto add = [&](std::optional<token_id> id) {
       if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
     };
     for (const auto& id : {specials.eos, specials.eot, specials.eom}) add(id);
     if (format)
-      for (const token_id id : stop_tokens(*format, *model.text())) add(id);
-    model.set_chat(format);
+      for (const token_id id : stop_tokens(*format, *model.text)) add(id);
+    model.chat = format;
   }
-  model.set_chat_template(std::move(chat_template));
-  model.set_stop_tokens(std::move(stops));
+  model.chat_template = std::move(chat_template);
+  model.stop_tokens = std::move(stops);
 }
 
-inline void load_text_gguf(const gguf_file& file, language_model& model) {
+inline void load_text_gguf(const gguf_file& file, language_model::parts& model) {
   if (auto v = vocabulary_from_gguf(file))
     take_tokenizer(make_tokenizer(*v), file.path(), model);
   else
-    model.set_text_error(std::move(v).error());
+    model.text_error = std::move(v).error();
 
   const auto chat = file.get_or<std::string_view>("tokenizer.chat_template", "");
   set_chat(std::string(chat ? *chat : std::string_view()), {}, model);
   if (const auto architecture = file.get<std::string_view>("general.architecture"))
     if (const auto context = file.get_or<std::uint64_t>(concat(*architecture, ".context_length"), 0))
-      model.set_trained_context(static_cast<std::size_t>(*context));
+      model.trained_context = static_cast<std::size_t>(*context);
 }
 
 /// A text file beside the weights; empty if there is none.
@@ -88,13 +83,13 @@ inline void add_ids(const json& document, std::string_view key, std::vector<toke
     add(*found);
 }
 
-inline void load_text_folder(const std::string& folder, std::string_view config, language_model& model) {
+inline void load_text_folder(const std::string& folder, std::string_view config, language_model::parts& model) {
   const std::string tokenizer_path = concat(folder, "/tokenizer.json");
   if (const std::string text = read_beside(folder, "tokenizer.json"); !text.empty())
     take_tokenizer(tokenizer_from_json(text, tokenizer_path), tokenizer_path, model);
   else
-    model.set_text_error(
-        {errc::missing, concat(tokenizer_path, ": there is no such file, so the model has no tokenizer.")});
+    model.text_error = {errc::missing,
+                        concat(tokenizer_path, ": there is no such file, so the model has no tokenizer.")};
 
   std::vector<token_id> stops;
   if (const auto document = parse_json(read_beside(folder, "generation_config.json"), folder))
@@ -104,7 +99,7 @@ inline void load_text_folder(const std::string& folder, std::string_view config,
     if (document->is_object())
       if (const auto found = document->find("max_position_embeddings");
           found != document->end() && found->is_number_unsigned())
-        model.set_trained_context(found->get<std::size_t>());
+        model.trained_context = found->get<std::size_t>();
   }
   std::string chat = read_beside(folder, "chat_template.jinja");
   if (chat.empty())
@@ -115,7 +110,7 @@ inline void load_text_folder(const std::string& folder, std::string_view config,
   set_chat(std::move(chat), std::move(stops), model);
 }
 
-inline void load_text(const checkpoint& file, language_model& model) {
+inline void load_text(const checkpoint& file, language_model::parts& model) {
   if (file.gguf() != nullptr) return load_text_gguf(*file.gguf(), model);
   const std::string_view path = file.path();
   const bool single = path.ends_with(".safetensors");

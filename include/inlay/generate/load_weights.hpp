@@ -16,6 +16,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/generate/language_model.hpp"
+#include "inlay/generate/load_checkpoint.hpp"
 #include "inlay/generate/resolve_weights.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
@@ -25,12 +26,6 @@
 namespace inlay {
 
 namespace detail {
-
-/// A kernel policy's packing, without its type.
-struct packing {
-  std::size_t (*panel_bytes)(dtype, std::size_t columns);
-  void (*pack_panel)(dtype, const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out);
-};
 
 class weight_loader {
  public:

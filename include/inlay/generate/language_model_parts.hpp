@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a language_model is made of, and the definitions of its members.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "inlay/config/macros.hpp"
+#include "inlay/core/buffer.hpp"
+#include "inlay/core/error.hpp"
+#include "inlay/generate/language_model.hpp"
+#include "inlay/generate/model_interface.hpp"
+#include "inlay/layers/state.hpp"
+#include "inlay/models/batch.hpp"
+#include "inlay/text/chat.hpp"
+#include "inlay/text/tokenizer.hpp"
+
+namespace inlay {
+
+struct language_model::parts {
+  std::unique_ptr<model_interface> model;  ///< never null
+  model_facts facts = {};
+  std::unique_ptr<tokenizer> text = {};
+  error text_error{errc::missing, "The checkpoint has no tokenizer."};
+  std::string chat_template = {};
+  std::optional<any_chat_format> chat = {};
+  std::vector<token_id> stop_tokens = {};
+  std::size_t trained_context = 0;
+};
+
+INLAY_DEFINITION language_model::language_model(std::unique_ptr<parts> from) : parts_(std::move(from)) {}
+INLAY_DEFINITION language_model::language_model(language_model&&) noexcept = default;
+INLAY_DEFINITION language_model& language_model::operator=(language_model&&) noexcept = default;
+INLAY_DEFINITION language_model::~language_model() = default;
+
+INLAY_DEFINITION const model_facts& language_model::facts() const { return parts_->facts; }
+INLAY_DEFINITION const tokenizer* language_model::text() const { return parts_->text.get(); }
+INLAY_DEFINITION const error& language_model::text_error() const { return parts_->text_error; }
+INLAY_DEFINITION const std::string& language_model::chat_template() const { return parts_->chat_template; }
+INLAY_DEFINITION const std::optional<any_chat_format>& language_model::chat() const { return parts_->chat; }
+INLAY_DEFINITION const std::vector<token_id>& language_model::stop_tokens() const { return parts_->stop_tokens; }
+INLAY_DEFINITION std::size_t language_model::trained_context() const { return parts_->trained_context; }
+
+INLAY_DEFINITION std::size_t language_model::scratch_bytes(std::size_t rows) const {
+  return parts_->model->scratch_bytes(rows);
+}
+INLAY_DEFINITION std::size_t language_model::sequence_bytes(const state_options& options) const {
+  return align_up(parts_->model->state_object_bytes()) + parts_->model->state_bytes(options);
+}
+INLAY_DEFINITION std::byte* language_model::begin_sequence(arena& memory, const state_options& options) const {
+  auto* object = memory.take<std::byte>(parts_->model->state_object_bytes());
+  parts_->model->place_state(object, memory, options);
+  return object;
+}
+INLAY_DEFINITION void language_model::forward(const batch& b, workspace w) const { parts_->model->forward(b, w); }
+
+}  // namespace inlay

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model type behind virtual functions.
+#pragma once
+
+#include <cstddef>
+
+#include "inlay/core/buffer.hpp"
+#include "inlay/layers/state.hpp"
+#include "inlay/models/batch.hpp"
+
+namespace inlay {
+
+/// The part of a model type that does not depend on the type: one virtual call a forward pass. Implemented by
+/// detail::loaded_model (generate/load.hpp); whoever builds a model otherwise can implement it too.
+class model_interface {
+ public:
+  virtual ~model_interface() = default;
+  virtual std::size_t state_object_bytes() const = 0;
+  virtual std::size_t state_bytes(const state_options& options) const = 0;
+  virtual std::size_t scratch_bytes(std::size_t rows) const = 0;
+  virtual void place_state(std::byte* object, arena& memory, const state_options& options) const = 0;
+  virtual void forward(const batch& b, workspace w) const = 0;
+
+ protected:
+  model_interface() = default;
+  model_interface(const model_interface&) = default;
+  model_interface& operator=(const model_interface&) = default;
+};
+
+}  // namespace inlay
