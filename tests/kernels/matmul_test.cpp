@@ -161,6 +161,7 @@ std::vector<float> multiply(const kernels::matrix_ref& w, const kernels::activat
 
 TEST_CASE("quantized activations are within half a step, and their sums are exact") {
   kernels::for_each_target([]<class K>(K) {
+    if (K::quantized_row_bytes(32) == 0) return;  // a target with small kernels
     const std::string target(K::name);
     CAPTURE(target);
     for (const std::size_t columns : {32, 64, 256, 288, 736, 1024}) {

@@ -15,8 +15,8 @@ namespace HWY_NAMESPACE {
 inline constexpr std::size_t key_block = 64;
 /// Query vectors in a batch from which on transposing the keys pays.
 inline constexpr std::size_t transpose_threshold = 8;
-/// Whether fewer are computed on the cache as it lies: on the oldest targets, smaller code is preferred.
-inline constexpr bool direct_cache = HWY_NATIVE_FMA;
+/// Whether fewer are computed on the cache as it lies, or all in the one way.
+inline constexpr bool direct_cache = !INLAY_SMALL_KERNELS;
 /// 32 vector registers, not 16.
 inline constexpr bool many_registers = HWY_MAX_BYTES >= 64 || HWY_TARGET_IS_NEON || HWY_TARGET_IS_PPC || HWY_ARCH_S390X;
 

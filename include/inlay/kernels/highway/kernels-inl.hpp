@@ -8,6 +8,14 @@
 #define INLAY_KERNELS_TAKEN_OVER 0
 #endif
 
+// A baseline without fused multiply-add (SSE2) is there so that something runs everywhere. Beside better targets it
+// gets small kernels instead of fast ones, or it would be most of the compile time.
+#if !HWY_NATIVE_FMA && INLAY_COMPILED_TARGETS != INLAY_BASELINE_TARGET && HWY_TARGET == INLAY_BASELINE_TARGET
+#define INLAY_SMALL_KERNELS 1
+#else
+#define INLAY_SMALL_KERNELS 0
+#endif
+
 // clang-format off: each builds on those above it
 #include "inlay/kernels/highway/basics-inl.hpp"
 #if !INLAY_KERNELS_TAKEN_OVER
@@ -15,7 +23,11 @@
 #include "inlay/kernels/highway/rows-inl.hpp"
 #include "inlay/kernels/highway/attention-inl.hpp"
 #include "inlay/kernels/highway/state-inl.hpp"
+#if INLAY_SMALL_KERNELS
+#include "inlay/kernels/highway/small_products-inl.hpp"
+#else
 #include "inlay/kernels/highway/matmul-inl.hpp"
+#endif
 #endif
 // clang-format on
 
@@ -87,4 +99,5 @@ struct kernels {
 }  // namespace HWY_NAMESPACE
 }  // namespace inlay
 HWY_AFTER_NAMESPACE();
+#undef INLAY_SMALL_KERNELS
 #undef INLAY_KERNELS_TAKEN_OVER
