@@ -124,12 +124,14 @@ def main():
     if (document["decoder"] or {}).get("type") == "WordPiece":
         prefix = document["decoder"]["prefix"]
         strict.decoder = importlib.import_module("tokenizers.decoders").WordPiece(prefix, cleanup=False)
-    added = sorted(t["content"] for t in document["added_tokens"])
+    added, forbidden = sorted(t["content"] for t in document["added_tokens"]), []
+    if document["model"].get("type") == "Unigram":
+        forbidden, added = added, []  # the reference's Unigram makes special tokens of plain text, the library does not
     vocabulary = document["model"]["vocab"]
     known = sorted(vocabulary.values()) if isinstance(vocabulary, dict) else range(len(vocabulary))
     r = random.Random(arguments.seed)
     pieces = sorted({plain.decode([i], skip_special_tokens=False) for i in r.sample(list(known), min(len(known), 20000))})
-    pieces = [p.replace("\ufffd", "") or "x" for p in pieces]
+    pieces = [p.replace("\ufffd", "") or "x" for p in pieces if p not in forbidden]
 
     batch = [text_of(r, pieces, added) for _ in range(arguments.count)]
     young = too_young(document)

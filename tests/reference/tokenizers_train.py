@@ -106,19 +106,80 @@ def words():
     return t, trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, limit_alphabet=300, show_progress=False)
 
 
+def unigram(name):
+    fallback = name == "unigram_bytes"
+    t = tokenizers.Tokenizer(models.Unigram())
+    if name == "unigram_t5":
+        t.normalizer = normalizers.Replace(tokenizers.Regex(" {2,}"), " ")
+        t.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+        )
+    else:
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=not fallback)
+    t.decoder = decoders.Metaspace(prepend_scheme="always")
+    if fallback:
+        t.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                       decoders.Strip(" ", 1, 0)])  # fmt: skip
+    specials = ["<unk>"] + SPECIALS + ([f"<0x{b:02X}>" for b in range(256)] if fallback else [])
+    return t, trainers.UnigramTrainer(vocab_size=len(specials) + 700, special_tokens=specials, unk_token="<unk>",
+                                      show_progress=False)  # fmt: skip
+
+
+def sentencepiece(out, name):
+    """A model of the SentencePiece library itself, and the ids that it gives."""
+    import base64
+    import io
+
+    spm = importlib.import_module("sentencepiece")
+    r = random.Random(6)
+    corpus = [" ".join(r.choice(texts.WORDS) for _ in range(12)) for _ in range(3000)]
+    rules = os.path.join(out, "rules.tsv")
+    with open(rules, "w", encoding="utf-8") as file:
+        for a, b in (("\uff21", "A"), ("\u00bd", "1/2"), ("e\u0301", "\u00e9"), ("\u200b", ""), ("\t", " "), ("\n", " "),
+                     ("\u3000", " "), ("e\u0301\u0301", "E"), ("\u4e2d", "\u6587\u6587")):  # fmt: skip
+            file.write(" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n")
+    model = io.BytesIO()
+    kind = name.removeprefix("spm_")
+    extra = {"normalization_rule_tsv": rules} if kind == "unigram" else {"normalization_rule_name": "identity"}
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter([c for c in corpus if c]), model_writer=model, model_type=kind, vocab_size=1200 if kind == "bpe" else 590,
+        byte_fallback=True, character_coverage=0.98, remove_extra_whitespaces=kind == "unigram", minloglevel=2,
+        split_by_whitespace=True, user_defined_symbols=["<think>"], num_threads=1, **extra)  # fmt: skip
+    os.remove(rules)
+    sp = spm.SentencePieceProcessor(model_proto=model.getvalue())
+    types = [2 if sp.is_unknown(i) else 3 if sp.is_control(i) else 6 if sp.is_byte(i) else
+             4 if sp.id_to_piece(i) == "<think>" else 1 for i in range(len(sp))]  # fmt: skip
+    proto = importlib.import_module("sentencepiece.sentencepiece_model_pb2").ModelProto()
+    proto.ParseFromString(model.getvalue())
+    cases = [texts.text_of(r, texts.WORDS, []) for _ in range(400)]
+    document = {
+        "model": "t5" if kind == "unigram" else "llama",
+        "tokens": [sp.id_to_piece(i) for i in range(len(sp))],
+        "scores": [sp.get_score(i) for i in range(len(sp))],
+        "types": types,
+        "charsmap": base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode(),
+        "cases": [[c, sp.encode(c)] for c in cases],
+    }
+    with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as file:
+        json.dump(document, file, ensure_ascii=True, separators=(",", ":"))
+
+
 NAMES = ("gpt2", "smollm", "llama3", "qwen2", "qwen3", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "gemma4", "metaspace",
-         "unknown", "bert")  # fmt: skip
+         "unknown", "bert", "unigram", "unigram_bytes", "unigram_t5")  # fmt: skip
 
 
 def main():
     out = sys.argv[1]
     for name in NAMES:
         bytes_too = name in ("gpt2", "smollm", *EXPRESSIONS)
-        t, trainer = byte_level(name) if bytes_too else words() if name == "bert" else characters(name)
+        t, trainer = byte_level(name) if bytes_too else words() if name == "bert" else (
+            unigram if name.startswith("unigram") else characters)(name)
         r = random.Random(5)
         corpus = [texts.text_of(r, texts.WORDS, []) for _ in range(4000)]
         if t.normalizer is None and not bytes_too:
             corpus = [c[:120] for c in corpus]  # without words every merge looks at whole texts
+        if name.startswith("unigram"):  # which must have all characters of its corpus
+            corpus = ["".join(r.choice(texts.WORDS) + r.choice(("", " ", " ")) for _ in range(12)) for _ in corpus]
         t.train_from_iterator(corpus, trainer)
         if name in ("llama3", "llama2", "gemma", "gemma4"):
             t.post_processor = processors.TemplateProcessing(
@@ -128,6 +189,8 @@ def main():
             ends = [(mark, t.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")]
             t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
         document = json.loads(t.to_str())
+        if name == "unigram_bytes":
+            document["model"]["byte_fallback"] = True
         document["added_tokens"] = [a for a in document["added_tokens"] if not a["content"].startswith("<0x")]
         if bytes_too:
             t.add_tokens(["<think>"])
@@ -143,6 +206,8 @@ def main():
         ).stdout
         with open(os.path.join(out, name + ".cases.jsonl"), "wb") as file:
             file.write(cases)
+    for name in ("spm_bpe", "spm_unigram"):
+        sentencepiece(out, name)
 
 
 main()

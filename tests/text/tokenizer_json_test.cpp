@@ -92,7 +92,7 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 TEST_CASE("small tokenizers of each kind give the ids of the reference") {
   for (const char* name : {"gpt2", "smollm", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "llama2", "gemma",
-                           "gemma4", "metaspace", "unknown"}) {
+                           "gemma4", "metaspace", "unknown", "unigram", "unigram_bytes", "unigram_t5"}) {
     const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
     compare(path + ".tokenizer.json", path + ".cases.jsonl");
   }
@@ -155,6 +155,35 @@ TEST_CASE("a vocabulary with merges of characters gives the same from GGUF") {
   const auto made = inlay::make_tokenizer(v);
   if (!made) FAIL(made.error().message);
   compare(**made, INLAY_TEST_DATA "/text/gemma4.cases.jsonl");
+}
+
+TEST_CASE("vocabularies of SentencePiece give the ids of SentencePiece") {
+  for (const char* name : {"spm_bpe", "spm_unigram"}) {
+    CAPTURE(name);
+    const auto document =
+        nlohmann::json::parse(read(inlay::concat(INLAY_TEST_DATA "/text/", name, ".json")), nullptr, false);
+    REQUIRE(document.is_object());
+    inlay::vocabulary v;
+    v.model = document["model"].get<std::string>();
+    for (const auto& token : document["tokens"]) v.tokens.push_back(token.get_ref<const std::string&>());
+    v.scores = document["scores"].get<std::vector<float>>();
+    v.types = document["types"].get<std::vector<std::int32_t>>();
+    std::string map;
+    REQUIRE(inlay::detail::decode_base64(document["charsmap"].get<std::string>(), map));
+    v.precompiled_charsmap = {reinterpret_cast<const std::uint8_t*>(map.data()), map.size()};
+    v.unknown = 0;
+    v.bos = 1;
+    v.eos = 2;
+    v.padding = -1;
+    const auto made = inlay::make_tokenizer(v);
+    if (!made) FAIL(made.error().message);
+    std::size_t wrong = 0;
+    for (const auto& c : document["cases"])
+      if ((*made)->encode(c[0].get<std::string>()) != c[1].get<ids>() && ++wrong <= 10)
+        MESSAGE("differs: " << c.dump());
+    CHECK(document["cases"].size() > 300);
+    CHECK(wrong == 0);
+  }
 }
 
 TEST_CASE("files that are no tokenizer are refused with a reason") {

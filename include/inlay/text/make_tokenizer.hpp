@@ -2,7 +2,6 @@
 // A vocabulary as GGUF carries it -> the tokenizer for it.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "inlay/text/byte_level_bpe.hpp"
 #include "inlay/text/normalizer.hpp"
 #include "inlay/text/sentencepiece_bpe.hpp"
+#include "inlay/text/unigram.hpp"
 #include "inlay/text/vocabulary.hpp"
 #include "inlay/text/wordpiece.hpp"
 
@@ -140,13 +140,12 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   return std::make_unique<byte_level_bpe>(std::move(parts), std::move(*merges), how);
 }
 
-inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabulary& v) {
-  tokenizer_parts parts;
+/// The table of a vocabulary with marks for spaces and tokens of bytes.
+inline result<void> fill_characters(const vocabulary& v, std::size_t longest, tokenizer_parts& parts,
+                                    byte_tokens& spelt) {
   std::size_t bytes = 0;
   for (const std::string_view t : v.tokens) bytes += t.size();
   parts.tokens.reserve(v.tokens.size(), bytes);
-  std::array<token_id, 256> byte_tokens;
-  byte_tokens.fill(no_token);
   for (std::size_t i = 0; i < v.tokens.size(); ++i) {
     const token_kind kind = kind_of(v, i);
     std::string text(v.tokens[i]);
@@ -155,21 +154,26 @@ inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabular
       if (byte < 0)
         return fail(errc::format, concat(v.source, ": token ", i, " is of type byte, but reads ", shown(text),
                                          ", not like \"<0x0A>\""));
-      byte_tokens[static_cast<std::size_t>(byte)] = static_cast<token_id>(i);
+      spelt.set(byte, static_cast<token_id>(i));
       text.assign(1, static_cast<char>(static_cast<unsigned char>(byte)));
     } else if (kind != token_kind::control && kind != token_kind::unknown) {
       text = spaces_for_marks(text);
-      if (text.size() > sentencepiece_bpe::longest_scored)
+      if (text.size() > longest)
         return fail(errc::unsupported, concat(v.source, ": token ", i, " has ", text.size(), " bytes, at most ",
-                                              sentencepiece_bpe::longest_scored, " are supported"));
+                                              longest, " are supported"));
     }
     if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
   }
   // A literal space never comes from text, which has the mark in its place.
-  const auto from_text = [&v](token_id id) {
+  return parts.tokens.index(v.source, [&v](token_id id) {
     return v.tokens[static_cast<std::size_t>(id)].find(' ') == std::string_view::npos;
-  };
-  if (auto ok = parts.tokens.index(v.source, from_text); !ok) return unexpected(ok.error());
+  });
+}
+
+inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabulary& v) {
+  tokenizer_parts parts;
+  byte_tokens spelt;
+  if (auto ok = fill_characters(v, sentencepiece_bpe::longest_scored, parts, spelt); !ok) return unexpected(ok.error());
   const special_ids defaults = v.model == "llama" ? special_ids{.bos = 1, .eos = 2, .unknown = 0} : special_ids{};
   auto specials = specials_of(v, defaults);
   if (!specials) return unexpected(specials.error());
@@ -182,15 +186,43 @@ inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabular
   const bool by_rank = v.model == "gemma4";
   const bool space = v.add_space_prefix.value_or(!by_rank);
   parts.strips_first_space = space;
-  sentencepiece_bpe::options how{.space = space ? sentencepiece_bpe::space_before::always
-                                                : sentencepiece_bpe::space_before::never};
-  if (!by_rank) return std::make_unique<sentencepiece_bpe>(std::move(parts), v.scores, byte_tokens, how);
+  sentencepiece_bpe::options how{.spaces = {.before = space ? space_before::always : space_before::never}};
+  if (!by_rank) return std::make_unique<sentencepiece_bpe>(std::move(parts), v.scores, spelt, how);
   auto merges =
       read_merges(parts.tokens, v, [](std::string_view text, std::string& out) { out = spaces_for_marks(text); });
   if (!merges) return unexpected(merges.error());
   how.words = {word_split::lines};
   how.whole_line_ends = true;
-  return std::make_unique<sentencepiece_bpe>(std::move(parts), std::move(*merges), byte_tokens, how);
+  return std::make_unique<sentencepiece_bpe>(std::move(parts), std::move(*merges), spelt, how);
+}
+
+inline result<std::unique_ptr<tokenizer>> make_unigram(const vocabulary& v) {
+  if (v.scores.empty()) return fail(errc::missing, concat(v.source, ": the vocabulary has no scores"));
+  tokenizer_parts parts;
+  byte_tokens spelt;
+  if (auto ok = fill_characters(v, unigram::longest_token, parts, spelt); !ok) return unexpected(ok.error());
+  auto specials = specials_of(v, {.eos = 1, .unknown = 2, .padding = 0});
+  if (!specials) return unexpected(specials.error());
+  auto added = added_of(v);
+  if (!added) return unexpected(added.error());
+  auto map = charsmap::make(
+      {reinterpret_cast<const char*>(v.precompiled_charsmap.data()), v.precompiled_charsmap.size()}, v.source);
+  if (!map) return unexpected(map.error());
+  parts.specials = *specials;
+  parts.added = std::move(*added);
+  if (v.add_bos.value_or(false) && parts.specials.bos) parts.prefix.push_back(*parts.specials.bos);
+  if (v.add_eos.value_or(true) && parts.specials.eos) parts.suffix.push_back(*parts.specials.eos);
+  using kind = normalizer_chain::kind;
+  std::vector<normalizer_chain::step> steps;
+  if (!map->empty()) steps.push_back({.what = kind::charsmap, .map = std::move(*map)});
+  if (v.remove_extra_whitespaces.value_or(true))
+    steps.push_back({kind::collapse_spaces}), steps.push_back({kind::strip_spaces});
+  parts.normalizer = std::make_unique<normalizer_chain>(std::move(steps), nullptr);
+  const bool space = v.add_space_prefix.value_or(true);
+  parts.strips_first_space = space;
+  std::vector<double> scores(v.scores.begin(), v.scores.end());
+  const unigram::options how{.spaces = {.before = space ? space_before::always : space_before::never}};
+  return std::make_unique<unigram>(std::move(parts), std::move(scores), spelt, how);
 }
 
 // The file does not say how the text is normalized; converters are for models that take accents and capitals away.
@@ -237,6 +269,7 @@ inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v, co
   if (auto ok = detail::check(v); !ok) return unexpected(ok.error());
   if (v.model == "gpt2") return detail::make_byte_level_bpe(v, options);
   if (v.model == "llama" || v.model == "gemma4") return detail::make_sentencepiece_bpe(v);
+  if (v.model == "t5") return detail::make_unigram(v);
   if (v.model == "bert") return detail::make_wordpiece(v, options);
   return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known"));
 }

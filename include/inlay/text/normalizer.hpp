@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "inlay/text/charsmap.hpp"
 #include "inlay/text/strip.hpp"
 #include "inlay/text/unicode.hpp"
 #include "inlay/text/utf8.hpp"
@@ -87,10 +88,15 @@ class normalizer_chain final : public text_normalizer {
     prepend,           ///< `to` before a text that is not empty
     strip_left,
     strip_right,
+    strip_spaces,     ///< spaces at both ends
+    collapse_spaces,  ///< runs of spaces become one
+    collapse_white,   ///< runs of white space become one space, none at the ends
+    charsmap,         ///< SentencePiece's own table
   };
   struct step {
     kind what;
     std::string from = {}, to = {};
+    detail::charsmap map = {};
   };
 
   /// `forms` may be null if no step needs them; it must outlive the chain.
@@ -166,6 +172,27 @@ class normalizer_chain final : public text_normalizer {
       case kind::prepend:
         out += s.to;
         out += text;
+        return;
+      case kind::strip_spaces: {
+        const std::size_t begin = text.find_first_not_of(' ');
+        if (begin != text.npos) out += text.substr(begin, text.find_last_not_of(' ') + 1 - begin);
+        return;
+      }
+      case kind::collapse_spaces:
+        for (const char c : text)
+          if (c != ' ' || out.empty() || out.back() != ' ') out += c;
+        return;
+      case kind::collapse_white:
+        for_each_character(strip_white(text, true, true), [&](char32_t c, std::string_view bytes) {
+          if (!unicode::is(unicode::white_space, c))
+            out += bytes;
+          else if (out.back() != ' ')
+            out += ' ';
+        });
+        return;
+      case kind::charsmap:
+        out = text;
+        s.map.apply(out);
         return;
       case kind::strip_left:
         out += strip_white(text, true, false);

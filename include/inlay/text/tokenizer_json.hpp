@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "inlay/text/sentencepiece_bpe.hpp"
 #include "inlay/text/tokenizer_file.hpp"
 #include "inlay/text/tokenizer_pipeline.hpp"
+#include "inlay/text/unigram.hpp"
 #include "inlay/text/wordpiece.hpp"
 
 namespace inlay {
@@ -46,6 +46,7 @@ class tokenizer_json_builder {
     if (auto ok = number_tokens(json_size); !ok) return unexpected(ok.error());
     if (type == "BPE") return build_bpe(*model);
     if (type == "WordPiece") return build_wordpiece(*model);
+    if (type == "Unigram") return build_unigram(*model);
     return refuse(errc::unsupported, concat("the model ", shown(type), " is not known"));
   }
 
@@ -124,7 +125,7 @@ class tokenizer_json_builder {
       if (added_of_[id] >= 0) {
         const added& a = added_[static_cast<std::size_t>(added_of_[id])];
         kind = a.special ? token_kind::control : token_kind::user_defined;
-        text = a.special || !pipeline_.marks_spaces ? a.text : spaces_for_marks(a.text);
+        text = a.special || !pipeline_.spaces.marked ? a.text : spaces_for_marks(a.text);
       } else if (entry_of_[id] >= 0) {
         kind = token_kind::normal;
         decode(file_.vocabulary[static_cast<std::size_t>(entry_of_[id])].text, kind, static_cast<token_id>(id), text);
@@ -189,7 +190,7 @@ class tokenizer_json_builder {
   }
 
   result<std::unique_ptr<tokenizer>> build_wordpiece(const json_value& model) {
-    if (!pipeline_.bert_words || !pipeline_.words.empty() || pipeline_.marks_spaces)
+    if (!pipeline_.bert_words || !pipeline_.words.empty() || pipeline_.spaces.marked)
       return refuse(errc::unsupported, "WordPiece without BERT's cut into words is not supported");
     const std::string_view mark = string_of(model, "continuing_subword_prefix").value_or("##");
     auto ok = fill(
@@ -235,17 +236,15 @@ class tokenizer_json_builder {
     return std::make_unique<byte_level_bpe>(std::move(parts_), std::move(*merges), how);
   }
 
-  result<std::unique_ptr<tokenizer>> build_characters(const json_value& model, bool whole_words) {
-    std::array<token_id, 256> bytes;
-    bytes.fill(no_token);
+  /// For models of characters with spaces marked and bytes to fall back to.
+  result<void> fill_characters(const json_value& model, std::string_view unknown, byte_tokens& bytes) {
     const bool fallback = flag_of(model, "byte_fallback", false);
-    const bool marks = pipeline_.marks_spaces;
-    const std::string_view unknown = string_of(model, "unk_token").value_or("");
-    auto ok = fill(
+    const bool marks = pipeline_.spaces.marked;
+    return fill(
         [&](const std::string& text, token_kind& kind, token_id id, std::string& out) {
           if (const int byte = fallback ? byte_of_token(text) : -1; byte >= 0) {
             kind = token_kind::byte;
-            bytes[static_cast<std::size_t>(byte)] = id;
+            bytes.set(byte, id);
             out.assign(1, static_cast<char>(static_cast<unsigned char>(byte)));
           } else if (!unknown.empty() && text == unknown) {
             kind = token_kind::unknown;
@@ -259,8 +258,44 @@ class tokenizer_json_builder {
           const std::int32_t entry = entry_of_[static_cast<std::size_t>(id)];
           return entry >= 0 && file_.vocabulary[static_cast<std::size_t>(entry)].text.find(' ') == std::string::npos;
         });
-    if (!ok) return unexpected(ok.error());
-    if (ok = read_unknown(model); !ok) return unexpected(ok.error());
+  }
+
+  result<std::unique_ptr<tokenizer>> build_unigram(const json_value& model) {
+    if (!file_.has_scores && !file_.vocabulary.empty())
+      return refuse(errc::format, "the vocabulary of a Unigram model has no scores");
+    if (pipeline_.byte_level || pipeline_.bert_words)
+      return refuse(errc::unsupported, "Unigram with this cut into words is not supported");
+    std::string_view unknown;
+    const auto unknown_id = integer_of(model, "unk_id");
+    if (unknown_id) {
+      if (*unknown_id < 0 || static_cast<std::uint64_t>(*unknown_id) >= file_.vocabulary.size())
+        return refuse(errc::format, concat("the unknown token's id is ", *unknown_id, ", which is out of range"));
+      unknown = file_.vocabulary[static_cast<std::size_t>(*unknown_id)].text;
+    }
+    byte_tokens bytes;
+    std::vector<double> scores(entry_of_.size());
+    double lowest = 0;
+    for (const tokenizer_file::entry& e : file_.vocabulary) {
+      if (e.text.size() > unigram::longest_token)
+        return refuse(errc::unsupported, concat("token ", e.id, " has ", e.text.size(), " bytes, at most ",
+                                                unigram::longest_token, " are supported"));
+      scores[static_cast<std::size_t>(e.id)] = e.score;
+      lowest = std::min(lowest, e.score);
+    }
+    if (auto ok = fill_characters(model, unknown, bytes); !ok) return unexpected(ok.error());
+    if (unknown_id) parts_.specials.unknown = static_cast<token_id>(*unknown_id);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      if (entry_of_[i] < 0) scores[i] = lowest;  // an added token is cut out before
+    const unigram::options how{.spaces = pipeline_.spaces, .words = pipeline_.words};
+    return std::make_unique<unigram>(std::move(parts_), std::move(scores), bytes, how);
+  }
+
+  result<std::unique_ptr<tokenizer>> build_characters(const json_value& model, bool whole_words) {
+    byte_tokens bytes;
+    const bool marks = pipeline_.spaces.marked;
+    const std::string_view unknown = string_of(model, "unk_token").value_or("");
+    if (auto ok = fill_characters(model, unknown, bytes); !ok) return unexpected(ok.error());
+    if (auto ok = read_unknown(model); !ok) return unexpected(ok.error());
     std::string left, right;
     auto merges = index_merges(parts_.tokens, file_.merges.size(), source_, [&](std::size_t i) {
       if (!marks) return std::pair<std::string_view, std::string_view>{file_.merges[i].first, file_.merges[i].second};
@@ -269,9 +304,7 @@ class tokenizer_json_builder {
       return std::pair<std::string_view, std::string_view>{left, right};
     });
     if (!merges) return unexpected(merges.error());
-    const sentencepiece_bpe::options how{.space = pipeline_.space,
-                                         .first_only = pipeline_.space_first_only,
-                                         .marks_spaces = marks,
+    const sentencepiece_bpe::options how{.spaces = pipeline_.spaces,
                                          .fuse_unknown = flag_of(model, "fuse_unk", false),
                                          .whole_words = whole_words,
                                          .words = pipeline_.words};

@@ -15,7 +15,7 @@
 #include "inlay/text/build.hpp"
 #include "inlay/text/normalizer.hpp"
 #include "inlay/text/pretokenizer.hpp"
-#include "inlay/text/sentencepiece_bpe.hpp"
+#include "inlay/text/spaces.hpp"
 #include "inlay/text/tokenizer_file.hpp"
 
 namespace inlay::detail {
@@ -42,11 +42,28 @@ inline std::optional<std::int64_t> integer_of(const json_value& object, const ch
   return v->get<std::int64_t>();
 }
 
+/// False for text that is not base64.
+inline bool decode_base64(std::string_view text, std::string& out) {
+  while (text.ends_with('=')) text.remove_suffix(1);
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const int value = c >= 'A' && c <= 'Z'   ? c - 'A'
+                      : c >= 'a' && c <= 'z' ? c - 'a' + 26
+                      : c >= '0' && c <= '9' ? c - '0' + 52
+                      : c == '+'             ? 62
+                      : c == '/'             ? 63
+                                             : -1;
+    if (value < 0) return false;
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    if ((count += 6) >= 8) out.push_back(static_cast<char>(static_cast<unsigned char>(bits >> (count -= 8))));
+  }
+  return true;
+}
+
 struct tokenizer_pipeline {
   std::unique_ptr<const text_normalizer> normalizer;  ///< null: the text stays as it is
-  bool marks_spaces = false;                          ///< a space becomes U+2581
-  sentencepiece_bpe::space_before space = sentencepiece_bpe::space_before::never;
-  bool space_first_only = false;
+  space_rules spaces = {.marked = false};
   pretokenizer words;
   bool byte_level = false, byte_level_space = false;
   bool bert_words = false;                  ///< BERT's cut: at white space, around punctuation
@@ -68,6 +85,8 @@ class pipeline_reader {
       if (auto ok = normalizer(*v); !ok) return unexpected(ok.error());
     if (const json_value* v = member(root, "pre_tokenizer"); v != nullptr && !v->is_null())
       if (auto ok = pre_tokenizer(*v); !ok) return unexpected(ok.error());
+    if (white_split_ && !out_.spaces.marked)
+      return unexpected(error(refuse("pre-tokenizer", "WhitespaceSplit without Metaspace").error()));
     if (const json_value* v = member(root, "post_processor"); v != nullptr && !v->is_null())
       if (auto ok = post_processor(*v); !ok) return unexpected(ok.error());
     if (const json_value* v = member(root, "decoder"); v != nullptr && !v->is_null()) decoder(*v);
@@ -91,7 +110,7 @@ class pipeline_reader {
 
   result<void> add_step(kind what, std::string_view from = {}, std::string_view to = {}) {
     // What comes after the spaces were marked would have to see the marks.
-    if (out_.marks_spaces) return refuse("normalizer", "with further steps after the marks for spaces");
+    if (out_.spaces.marked) return refuse("normalizer", "with further steps after the marks for spaces");
     if (normalizer_chain::needs_forms(what) && forms_ == nullptr) {
       if (skip_forms_ && what != kind::lowercase) return {};
       return fail(errc::unsupported,
@@ -126,23 +145,39 @@ class pipeline_reader {
     }
     if (type == "Prepend") {
       const auto text = string_of(v, "prepend");
-      if (text == space_mark && !out_.marks_spaces) {
-        out_.space = sentencepiece_bpe::space_before::always;
+      if (text == space_mark && !out_.spaces.marked) {
+        out_.spaces.before = space_before::always;
         return {};
       }
       return add_step(kind::prepend, {}, text.value_or(""));
     }
+    if (type == "Precompiled") return precompiled(v);
     if (type == "Replace") {
       const auto pattern = plain_pattern(v);
       const auto content = string_of(v, "content");
+      const json_value* either = member(v, "pattern");
+      if (either != nullptr && string_of(*either, "Regex") == " {2,}" && (content == " " || content == space_mark))
+        return add_step(kind::collapse_spaces);
       if (!pattern || pattern->empty() || !content) return refuse("normalizer", "Replace by a regular expression");
       if (*pattern == " " && *content == space_mark) {
-        out_.marks_spaces = true;
+        out_.spaces.marked = true;
         return {};
       }
       return add_step(kind::replace, *pattern, *content);
     }
     return refuse("normalizer", shown(type));
+  }
+
+  result<void> precompiled(const json_value& v) {
+    const auto encoded = string_of(v, "precompiled_charsmap");
+    std::string bytes;
+    if (!encoded || !decode_base64(*encoded, bytes))
+      return fail(errc::format, concat(source_, ": the precompiled map of characters is damaged."));
+    auto map = charsmap::make(bytes, source_);
+    if (!map) return unexpected(map.error());
+    if (auto ok = add_step(kind::charsmap); !ok) return ok;
+    steps_.back().map = std::move(*map);
+    return {};
   }
 
   result<void> bert_normalizer(const json_value& v) {
@@ -180,6 +215,12 @@ class pipeline_reader {
       out_.words.push_back(word_split::digits);
       return {};
     }
+    if (type == "WhitespaceSplit") {
+      if (out_.spaces.marked || !out_.words.empty()) return refuse("pre-tokenizer", "WhitespaceSplit after a cut");
+      steps_.push_back({kind::collapse_white});
+      white_split_ = true;
+      return {};
+    }
     if (type == "Split") return split(v);
     if (type == "Metaspace") return metaspace(v);
     if (type == "BertPreTokenizer") {
@@ -193,7 +234,7 @@ class pipeline_reader {
     const std::string_view behavior = string_of(v, "behavior").value_or("");
     const bool inverted = flag_of(v, "invert", false);
     if (const auto plain = plain_pattern(v)) {
-      if (*plain == " " && out_.marks_spaces) return {};  // there are no spaces any more
+      if (*plain == " " && out_.spaces.marked) return {};  // there are no spaces any more
       return refuse("pre-tokenizer", concat("Split by ", shown(*plain)));
     }
     const json_value* pattern = member(v, "pattern");
@@ -213,16 +254,17 @@ class pipeline_reader {
   result<void> metaspace(const json_value& v) {
     if (string_of(v, "replacement").value_or(space_mark) != space_mark)
       return refuse("pre-tokenizer", "Metaspace with another mark than U+2581");
-    out_.marks_spaces = true;
+    out_.spaces.marked = true;
     const std::string_view old = flag_of(v, "add_prefix_space", true) ? "always" : "never";
     const std::string_view scheme = string_of(v, "prepend_scheme").value_or(old);
     if (scheme != "never") {
-      if (out_.space != sentencepiece_bpe::space_before::never)
-        return refuse("pre-tokenizer", "Metaspace after Prepend");
-      out_.space = sentencepiece_bpe::space_before::unless_present;
-      out_.space_first_only = scheme == "first";
+      if (out_.spaces.before != space_before::never) return refuse("pre-tokenizer", "Metaspace after Prepend");
+      out_.spaces.before = space_before::unless_present;
+      out_.spaces.first_only = scheme == "first";
     }
-    if (flag_of(v, "split", true)) out_.words.push_back(word_split::before_spaces);
+    if (white_split_ && scheme != "always")
+      return refuse("pre-tokenizer", "WhitespaceSplit with a Metaspace like this");
+    if (white_split_ || flag_of(v, "split", true)) out_.words.push_back(word_split::before_spaces);
     return {};
   }
 
@@ -281,6 +323,7 @@ class pipeline_reader {
   const unicode_forms* forms_;
   bool skip_forms_;
   std::vector<normalizer_chain::step> steps_;
+  bool white_split_ = false;
   tokenizer_pipeline out_;
 };
 
