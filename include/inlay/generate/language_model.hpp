@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,9 +61,9 @@ class language_model {
   const error& text_error() const;
   /// The checkpoint's Jinja chat template; empty if it has none.
   const std::string& chat_template() const;
-  /// How the model was taught to read conversations (text/chat.hpp), if the checkpoint says so in a way the library
-  /// knows.
-  const std::optional<any_chat_format>& chat() const;
+  /// How the model was taught to read conversations (text/chat.hpp); null unless the checkpoint says so in a way the
+  /// library knows.
+  const any_chat_format* chat() const;
   /// Tokens that end an answer.
   const std::vector<token_id>& stop_tokens() const;
   /// Longest sequence the model was trained for, if the checkpoint says; else 0.

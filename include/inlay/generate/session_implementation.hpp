@@ -264,7 +264,7 @@ class session::implementation {
 
   result<void> encode_messages(std::span<const message> messages, std::size_t from, std::vector<token_id>& out) const {
     if (model_.text() == nullptr) return unexpected<error>(model_.text_error());
-    if (!model_.chat())
+    if (model_.chat() == nullptr)
       return fail(errc::unsupported,
                   "The checkpoint's chat format is not known; generate() takes a prompt of one's own.");
     return encode_chat(*model_.chat(), *model_.text(), messages, from, out);
