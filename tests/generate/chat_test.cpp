@@ -8,8 +8,10 @@
 
 #include "inlay/generate/load.hpp"
 #include "inlay/generate/session.hpp"
+#include "inlay/io/checkpoint.hpp"
 #include "inlay/kernels/plain.hpp"
 #include "inlay/models/llama.hpp"
+#include "inlay/text/chat.hpp"
 
 namespace {
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +65,8 @@ class language_model {
   /// How the model was taught to read conversations (text/chat.hpp); null unless the checkpoint says so in a way the
   /// library knows.
   const any_chat_format* chat() const;
+  /// For a model whose checkpoint does not say it, or wrongly; include text/chat.hpp.
+  void set_chat(std::optional<any_chat_format> format);
   /// Tokens that end an answer.
   const std::vector<token_id>& stop_tokens() const;
   /// Longest sequence the model was trained for, if the checkpoint says; else 0.
@@ -77,7 +80,7 @@ class language_model {
   void forward(const batch& b, workspace w) const;
 
  private:
-  std::unique_ptr<const parts> parts_;
+  std::unique_ptr<parts> parts_;
 };
 
 /// Loads a checkpoint into a model type: a GGUF file, a safetensors file, or a folder with config.json and safetensors

@@ -42,6 +42,9 @@ INLAY_DEFINITION const tokenizer* language_model::text() const { return parts_->
 INLAY_DEFINITION const error& language_model::text_error() const { return parts_->text_error; }
 INLAY_DEFINITION const std::string& language_model::chat_template() const { return parts_->chat_template; }
 INLAY_DEFINITION const any_chat_format* language_model::chat() const { return parts_->chat ? &*parts_->chat : nullptr; }
+INLAY_DEFINITION void language_model::set_chat(std::optional<any_chat_format> format) {
+  parts_->chat = std::move(format);
+}
 INLAY_DEFINITION const std::vector<token_id>& language_model::stop_tokens() const { return parts_->stop_tokens; }
 INLAY_DEFINITION std::size_t language_model::trained_context() const { return parts_->trained_context; }
 
