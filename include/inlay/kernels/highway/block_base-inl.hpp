@@ -6,13 +6,19 @@
 // vector of such bytes times 4 broadcast activations gives 32-bit sums of as many rows as it has lanes. A format is a
 // struct with
 //   line_bytes      bytes of a line of 16 rows, on average over its group: what the file has, times 16
-//   stride          lines that are unpacked together, because their codes share bytes
+//   stride          lines whose codes share bytes
+//   loads           vectors of bytes that hold the codes of such lines; the i-th has those of step i of each line, or,
+//                   where stride is 1, of steps i, i + loads ...
 //   most            the greatest code; or signed_codes: codes are signed bytes, or those plus 128 (sign_offset)
 //   offset          what codes have in excess: w = scale * (code - offset) + base
 //   scales, bases   how many of them a line has: 1 or 2, and 0, 1 or 2
 //   pack            packs up to 16 rows of the file
-//   group           a view of a group: codes<L>(line, v, out) of the 8 steps of line `line`, which is L modulo stride;
-//                   scale(line, part, v), base(line, part, v). v is the vector in the panel, part the half of the line
+//   group           a view of a group: codes(line, i, v, out) of the i-th load; scale(line, part, v); base(line, part,
+//   v).
+//                   line is a multiple of the stride for codes, v is the vector in the panel, part the half of the
+//                   line.
+//   whole_scales    K formats: the group has instead number(line, part, v), integers that are to be multiplied by
+//                   factor(v), and base_number and base_factor
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
@@ -57,13 +63,10 @@ HWY_INLINE u8s with_field(u8s low, u8s v, int bits, int mask) {
 /// Vector v of 16 half floats.
 HWY_INLINE f32s load_halves(const std::byte* p, std::size_t v) { return load<dtype::f16>(p, v * lanes); }
 /// Vector v of 16 bytes.
-HWY_INLINE f32s load_unsigned(const std::uint8_t* p, std::size_t v) {
-  const hn::Rebind<std::uint8_t, i32_tag> tag;
-  return hn::ConvertTo(f32_tag(), hn::PromoteTo(i32_tag(), hn::LoadU(tag, p + v * lanes)));
-}
-HWY_INLINE f32s load_signed(const std::int8_t* p, std::size_t v) {
-  const hn::Rebind<std::int8_t, i32_tag> tag;
-  return hn::ConvertTo(f32_tag(), hn::PromoteTo(i32_tag(), hn::LoadU(tag, p + v * lanes)));
+template <class Byte>
+HWY_INLINE i32s load_numbers(const Byte* p, std::size_t v) {
+  const hn::Rebind<Byte, i32_tag> tag;
+  return hn::PromoteTo(i32_tag(), hn::LoadU(tag, p + v * lanes));
 }
 
 HWY_INLINE i32s splat_int(std::int32_t x) { return hn::Set(i32_tag(), x); }
@@ -88,7 +91,7 @@ class step_sums {
  public:
   HWY_INLINE void start(i32s first) { sums_ = first; }
 
-  /// The products of step `step`, a constant after unrolling.
+  /// Adds the products of the step that is the `step`-th to be added, a constant after unrolling.
   HWY_INLINE void add(std::size_t step, u8s codes, i8s x) {
     const i32_tag d;
     if constexpr (has_quad_u8_i8) {
@@ -121,7 +124,9 @@ template <int Offset>
 HWY_INLINE i32s start_of_sums(std::int32_t minus_128_sums) {
   static_assert(Offset == 0 || 128 % Offset == 0);
   if constexpr (Offset == 0) return hn::Zero(i32_tag());
-  return splat_int(minus_128_sums / (128 / (Offset == 0 ? 128 : Offset)));
+  constexpr int shift = Offset == 128 || Offset == 0 ? 0 : Offset == 32 ? 2 : Offset == 16 ? 3 : Offset == 8 ? 4 : 5;
+  static_assert(Offset == 0 || Offset << shift == 128);
+  return hn::ShiftRight<shift>(splat_int(minus_128_sums));
 }
 
 /// sums * 2^(exponent / 2^23) * scale.

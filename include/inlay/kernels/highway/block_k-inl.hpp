@@ -38,12 +38,14 @@ inline void pack_six_bits(const std::uint8_t (&numbers)[16][panel_rows], std::by
                                  (numbers[i + 12][r] >> 4 << 6));
 }
 
-/// A block of 256 weights of a type that is not a minimum of anything.
+/// What they have in common.
 template <dtype Type>
 struct k_format_base {
   static constexpr std::size_t block_bytes = panel_rows * geometry(Type).bytes;
   static constexpr std::size_t line_bytes = block_bytes / group_lines;
   static_assert(block_bytes % group_lines == 0);
+  static constexpr std::size_t loads = line_steps;
+  static constexpr bool whole_scales = true;
   static constexpr std::size_t half_bytes = 2 * panel_rows;  ///< a half float of every row
 };
 
@@ -82,27 +84,26 @@ struct k_format_45 : detail::k_format_base<Type> {
     group() = default;
     HWY_INLINE group(const std::byte* p, std::size_t) : data(p) { detail::unpack_six_bits(p + six_bits_at, numbers); }
 
-    template <std::size_t L>
-    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
-      const std::byte* p = data + code_at + line / 2 * code_bytes + v * vector_bytes;
+    HWY_INLINE void codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[stride]) const {
+      const std::size_t pair = line / 2;
+      const u8s bytes = load_bytes(data + code_at + pair * code_bytes + i * step_bytes + v * vector_bytes);
       INLAY_UNROLL
-      for (std::size_t s = 0; s < line_steps; ++s) out[s] = field(load_bytes(p + s * step_bytes), 4 * L, 15);
-      if constexpr (has_fifth_bits) {
-        const std::byte* high = data + high_at + line / 2 * high_bytes + v * vector_bytes;
-        INLAY_UNROLL
-        for (std::size_t s = 0; s < line_steps; ++s) {
-          const u8s bits = load_bytes(high + s / 4 * step_bytes);
-          out[s] = with_field(out[s], bits, static_cast<int>(s % 4 * 2 + L) - 4, 16);
+      for (std::size_t j = 0; j < stride; ++j) {
+        out[j] = field(bytes, static_cast<int>(4 * j), 15);
+        if constexpr (has_fifth_bits) {
+          const u8s high = load_bytes(data + high_at + pair * high_bytes + i / 4 * step_bytes + v * vector_bytes);
+          out[j] = with_field(out[j], high, static_cast<int>(i % 4 * 2 + j) - 4, 16);
         }
       }
     }
-    HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {
-      return hn::Mul(load_halves(data, v), load_unsigned(numbers + line * panel_rows, v));
+    HWY_INLINE i32s number(std::size_t line, std::size_t, std::size_t v) const {
+      return load_numbers(numbers + line * panel_rows, v);
     }
-    HWY_INLINE f32s base(std::size_t line, std::size_t, std::size_t v) const {
-      return hn::Neg(
-          hn::Mul(load_halves(data + base_type::half_bytes, v), load_unsigned(numbers + (8 + line) * panel_rows, v)));
+    HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
+    HWY_INLINE i32s base_number(std::size_t line, std::size_t, std::size_t v) const {
+      return load_numbers(numbers + (8 + line) * panel_rows, v);
     }
+    HWY_INLINE f32s base_factor(std::size_t v) const { return hn::Neg(load_halves(data + base_type::half_bytes, v)); }
   };
 
   static void pack_block(const block_column<Type>& blocks, std::byte* out) {
@@ -163,19 +164,20 @@ struct k_format_6 : detail::k_format_base<dtype::q6_k> {
     group() = default;
     HWY_INLINE group(const std::byte* p, std::size_t) : data(p) {}
 
-    template <std::size_t L>
-    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
-      const std::byte* low = data + low_at + line / 4 * low_bytes + L % 2 * (low_bytes / 2) + v * vector_bytes;
-      const std::byte* high = data + high_at + line / 4 * high_bytes + v * vector_bytes;
+    HWY_INLINE void codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[stride]) const {
+      const std::size_t half = line / 4;
+      const std::size_t at = i * step_bytes + v * vector_bytes;
+      const u8s high = load_bytes(data + high_at + half * high_bytes + at);
       INLAY_UNROLL
-      for (std::size_t s = 0; s < line_steps; ++s)
-        out[s] = with_field(field(load_bytes(low + s * step_bytes), L / 2 * 4, 15), load_bytes(high + s * step_bytes),
-                            static_cast<int>(2 * L) - 4, 0x30);
+      for (std::size_t j = 0; j < stride; ++j) {
+        const u8s low = load_bytes(data + low_at + half * low_bytes + j % 2 * (low_bytes / 2) + at);
+        out[j] = with_field(field(low, static_cast<int>(j / 2 * 4), 15), high, static_cast<int>(2 * j) - 4, 0x30);
+      }
     }
-    HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
-      const auto* numbers = reinterpret_cast<const std::int8_t*>(data + scale_at + (2 * line + part) * panel_rows);
-      return hn::Mul(load_halves(data, v), load_signed(numbers, v));
+    HWY_INLINE i32s number(std::size_t line, std::size_t part, std::size_t v) const {
+      return load_numbers(reinterpret_cast<const std::int8_t*>(data + scale_at + (2 * line + part) * panel_rows), v);
     }
+    HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
   };
 
   static void pack_block(const block_column<dtype::q6_k>& blocks, std::byte* out) {
@@ -205,30 +207,27 @@ struct k_format_2 : detail::k_format_base<dtype::q2_k> {
 
   struct group {
     const std::byte* data;
-    std::uint8_t numbers[2][16 * panel_rows];
 
     group() = default;
-    HWY_INLINE group(const std::byte* p, std::size_t) : data(p) {
-      INLAY_UNROLL
-      for (std::size_t i = 0; i < 16 * panel_rows; i += vector_bytes) {
-        const u8s both = load_bytes(data + scale_at + i);
-        hn::StoreU(field(both, 0, 15), u8_tag(), numbers[0] + i);
-        hn::StoreU(field(both, 4, 15), u8_tag(), numbers[1] + i);
-      }
-    }
+    HWY_INLINE group(const std::byte* p, std::size_t) : data(p) {}
 
-    template <std::size_t L>
-    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
-      const std::byte* p = data + code_at + line / 4 * code_bytes + v * vector_bytes;
+    HWY_INLINE void codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[stride]) const {
+      const u8s bytes = load_bytes(data + code_at + line / 4 * code_bytes + i * step_bytes + v * vector_bytes);
       INLAY_UNROLL
-      for (std::size_t s = 0; s < line_steps; ++s) out[s] = field(load_bytes(p + s * step_bytes), 2 * L, 3);
+      for (std::size_t j = 0; j < stride; ++j) out[j] = field(bytes, static_cast<int>(2 * j), 3);
     }
-    HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
-      return hn::Mul(load_halves(data, v), load_unsigned(numbers[0] + (2 * line + part) * panel_rows, v));
+    HWY_INLINE i32s number(std::size_t line, std::size_t part, std::size_t v) const {
+      return hn::And(both(line, part, v), splat_int(15));
     }
-    HWY_INLINE f32s base(std::size_t line, std::size_t part, std::size_t v) const {
-      return hn::Neg(
-          hn::Mul(load_halves(data + half_bytes, v), load_unsigned(numbers[1] + (2 * line + part) * panel_rows, v)));
+    HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
+    HWY_INLINE i32s base_number(std::size_t line, std::size_t part, std::size_t v) const {
+      return hn::ShiftRight<4>(both(line, part, v));
+    }
+    HWY_INLINE f32s base_factor(std::size_t v) const { return hn::Neg(load_halves(data + half_bytes, v)); }
+
+   private:
+    HWY_INLINE i32s both(std::size_t line, std::size_t part, std::size_t v) const {
+      return load_numbers(reinterpret_cast<const std::uint8_t*>(data + scale_at + (2 * line + part) * panel_rows), v);
     }
   };
 
@@ -266,19 +265,18 @@ struct k_format_3 : detail::k_format_base<dtype::q3_k> {
     group() = default;
     HWY_INLINE group(const std::byte* p, std::size_t) : data(p) { detail::unpack_six_bits(p + six_bits_at, numbers); }
 
-    template <std::size_t L>
-    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
-      const std::byte* low = data + code_at + line / 4 * code_bytes + v * vector_bytes;
-      const std::byte* high = data + high_at + line / 4 * high_bytes + v * vector_bytes;
+    HWY_INLINE void codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[stride]) const {
+      const std::size_t half = line / 4;
+      const u8s low = load_bytes(data + code_at + half * code_bytes + i * step_bytes + v * vector_bytes);
+      const u8s high = load_bytes(data + high_at + half * high_bytes + i / 2 * step_bytes + v * vector_bytes);
       INLAY_UNROLL
-      for (std::size_t s = 0; s < line_steps; ++s)
-        out[s] = with_field(field(load_bytes(low + s * step_bytes), 2 * L, 3), load_bytes(high + s / 2 * step_bytes),
-                            static_cast<int>(s % 2 * 4 + L) - 2, 4);
+      for (std::size_t j = 0; j < stride; ++j)
+        out[j] = with_field(field(low, static_cast<int>(2 * j), 3), high, static_cast<int>(i % 2 * 4 + j) - 2, 4);
     }
-    HWY_INLINE f32s scale(std::size_t line, std::size_t part, std::size_t v) const {
-      const f32s number = hn::Sub(load_unsigned(numbers + (2 * line + part) * panel_rows, v), splat(32.0f));
-      return hn::Mul(load_halves(data, v), number);
+    HWY_INLINE i32s number(std::size_t line, std::size_t part, std::size_t v) const {
+      return hn::Sub(load_numbers(numbers + (2 * line + part) * panel_rows, v), splat_int(32));
     }
+    HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
   };
 
   static void pack_block(const block_column<dtype::q3_k>& blocks, std::byte* out) {

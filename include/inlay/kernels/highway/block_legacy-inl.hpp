@@ -13,14 +13,16 @@ struct legacy_format {
 
   static constexpr std::size_t line_bytes = panel_rows * geometry(Type).bytes;
   static constexpr std::size_t stride = 1;
+  static constexpr std::size_t loads = is_byte ? line_steps : line_steps / 2;
   static constexpr int most = is_byte ? signed_codes : has_fifth_bits ? 31 : 15;
   static constexpr int offset = is_byte ? sign_offset : has_base ? 0 : has_fifth_bits ? 16 : 8;
   static constexpr std::size_t scales = 1;
   static constexpr std::size_t bases = has_base ? 1 : 0;
+  static constexpr bool whole_scales = false;
 
   static constexpr std::size_t scale_bytes = 2 * panel_rows;
   static constexpr std::size_t high_bytes = has_fifth_bits ? step_bytes : 0;
-  static constexpr std::size_t code_bytes = (is_byte ? line_steps : line_steps / 2) * step_bytes;
+  static constexpr std::size_t code_bytes = loads * step_bytes;
   static_assert(line_bytes == (1 + bases) * scale_bytes + high_bytes + code_bytes);
 
   struct group {
@@ -36,24 +38,19 @@ struct legacy_format {
           high_at(base_at + lines * bases * scale_bytes),
           code_at(high_at + lines * high_bytes) {}
 
-    template <std::size_t>
-    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
-      const std::byte* p = code_at + line * code_bytes + v * vector_bytes;
+    HWY_INLINE void codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[line_steps / loads]) const {
+      const u8s bytes = load_bytes(code_at + line * code_bytes + i * step_bytes + v * vector_bytes);
       if constexpr (is_byte) {
-        INLAY_UNROLL
-        for (std::size_t s = 0; s < line_steps; ++s) out[s] = load_bytes(p + s * step_bytes);
+        out[0] = bytes;
       } else {
         INLAY_UNROLL
-        for (std::size_t s = 0; s < line_steps / 2; ++s) {
-          const u8s pair = load_bytes(p + s * step_bytes);
-          out[s] = field(pair, 0, 15);
-          out[s + line_steps / 2] = field(pair, 4, 15);
+        for (std::size_t j = 0; j < 2; ++j) {
+          out[j] = field(bytes, static_cast<int>(4 * j), 15);
+          if constexpr (has_fifth_bits) {
+            const u8s high = load_bytes(high_at + line * high_bytes + v * vector_bytes);
+            out[j] = with_field(out[j], high, static_cast<int>(i + j * loads) - 4, 16);
+          }
         }
-      }
-      if constexpr (has_fifth_bits) {
-        const u8s high = load_bytes(high_at + line * high_bytes + v * vector_bytes);
-        INLAY_UNROLL
-        for (std::size_t s = 0; s < line_steps; ++s) out[s] = with_field(out[s], high, static_cast<int>(s) - 4, 16);
       }
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {

@@ -15,13 +15,15 @@ struct table_format {
   static constexpr std::size_t block_lines = geometry(Type).weights / line_columns;
   static constexpr std::size_t line_bytes = panel_rows * geometry(Type).bytes / block_lines;
   static constexpr std::size_t stride = 1;
+  static constexpr std::size_t loads = line_steps / 2;
   // The values of mxfp4 are small enough for sums in 16 bits.
   static constexpr int most = is_mx ? 12 + 16 : signed_codes;
   static constexpr int offset = is_mx ? 16 : sign_offset;
   static constexpr std::size_t scales = 1;
   static constexpr std::size_t bases = 0;
+  static constexpr bool whole_scales = is_k;
 
-  static constexpr std::size_t code_bytes = line_steps / 2 * step_bytes;
+  static constexpr std::size_t code_bytes = loads * step_bytes;
   static constexpr std::size_t scale_bytes = (is_mx ? 1 : 2) * panel_rows;  // of a line, or of a group of iq4_xs
   static constexpr std::size_t low_bits_at = scale_bytes;
   static constexpr std::size_t high_bits_at = low_bits_at + 4 * panel_rows;
@@ -62,16 +64,11 @@ struct table_format {
       }
     }
 
-    template <std::size_t>
-    HWY_INLINE void codes(std::size_t line, std::size_t v, u8s (&out)[line_steps]) const {
-      const std::byte* p = code_at + line * code_bytes + v * vector_bytes;
+    HWY_INLINE void codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[line_steps / loads]) const {
+      const u8s pair = load_bytes(code_at + line * code_bytes + i * step_bytes + v * vector_bytes);
       const u8s values = hn::LoadDup128(u8_tag(), table.data());
-      INLAY_UNROLL
-      for (std::size_t s = 0; s < line_steps / 2; ++s) {
-        const u8s pair = load_bytes(p + s * step_bytes);
-        out[s] = hn::TableLookupBytes(values, field(pair, 0, 15));
-        out[s + line_steps / 2] = hn::TableLookupBytes(values, field(pair, 4, 15));
-      }
+      out[0] = hn::TableLookupBytes(values, field(pair, 0, 15));
+      out[1] = hn::TableLookupBytes(values, field(pair, 4, 15));
     }
     HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {
       if constexpr (is_mx) {
@@ -80,12 +77,15 @@ struct table_format {
         const auto* e = reinterpret_cast<const std::uint8_t*>(data) + line * scale_bytes + v * lanes;
         const auto exponent = hn::SaturatedSub(hn::LoadU(byte_tag, e), hn::Set(byte_tag, std::uint8_t{1}));
         return hn::BitCast(f32_tag(), hn::ShiftLeft<23>(hn::PromoteTo(i32_tag(), exponent)));
-      } else if constexpr (is_k) {
-        return hn::Mul(load_halves(data, v), hn::Sub(load_unsigned(numbers + line * panel_rows, v), splat(32.0f)));
       } else {
         return load_halves(data + line * scale_bytes, v);
       }
     }
+
+    HWY_INLINE i32s number(std::size_t line, std::size_t, std::size_t v) const {
+      return hn::Sub(load_numbers(numbers + line * panel_rows, v), splat_int(32));
+    }
+    HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
 
    private:
     static constexpr std::size_t half_vector = std::min(vector_bytes, 2 * panel_rows);
@@ -104,7 +104,7 @@ struct table_format {
         blocks.halves(0, out);
         pack_numbers(blocks, out);
         for (std::size_t line = 0; line < lines; ++line)
-          blocks.template steps<line_steps / 2>(8 + 16 * line, code_at + line * code_bytes);
+          blocks.template steps<loads>(8 + 16 * line, code_at + line * code_bytes);
       } else {
         for (std::size_t line = 0; line < lines; ++line) {
           const block_column<Type> blocks(rows, count, c / line_columns + line);
@@ -112,7 +112,7 @@ struct table_format {
             blocks.bytes_of(0, 1, out + line * scale_bytes);
           else
             blocks.halves(0, out + line * scale_bytes);
-          blocks.template steps<line_steps / 2>(is_mx ? 1 : 2, code_at + line * code_bytes);
+          blocks.template steps<loads>(is_mx ? 1 : 2, code_at + line * code_bytes);
         }
       }
       out += lines * line_bytes;

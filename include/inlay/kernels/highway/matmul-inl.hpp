@@ -7,6 +7,22 @@
 
 #include "hwy/cache_control.h"
 
+#if HWY_ARCH_X86 && HWY_TARGET < HWY_AVX3_DL && (INLAY_COMPILED_TARGETS & HWY_AVX3_DL)
+
+// These targets add nothing that the products use: take the other one's.
+namespace inlay {
+namespace HWY_NAMESPACE {
+using N_AVX3_DL::matmul;
+using N_AVX3_DL::pack_panel;
+using N_AVX3_DL::panel_bytes;
+using N_AVX3_DL::quantize_rows;
+using N_AVX3_DL::quantized_row_bytes;
+using N_AVX3_DL::wants_quantized;
+}  // namespace HWY_NAMESPACE
+}  // namespace inlay
+
+#else
+
 // clang-format off: each builds on those above it
 #include "inlay/kernels/highway/quantize-inl.hpp"
 #include "inlay/kernels/highway/block_base-inl.hpp"
@@ -32,9 +48,9 @@ constexpr block_kernels kernels_of() {
   if constexpr (!packs_blocks || is_float(Type))
     return {};
   else if constexpr (Type == dtype::iq4_nl || Type == dtype::iq4_xs || Type == dtype::mxfp4)
-    return kernels_of_format<table_format<Type>>();
+    return kernels_of_format<table_format<Type> >();
   else if constexpr (Type == dtype::q4_k || Type == dtype::q5_k)
-    return kernels_of_format<k_format_45<Type>>();
+    return kernels_of_format<k_format_45<Type> >();
   else if constexpr (Type == dtype::q2_k)
     return kernels_of_format<k_format_2>();
   else if constexpr (Type == dtype::q3_k)
@@ -42,7 +58,7 @@ constexpr block_kernels kernels_of() {
   else if constexpr (Type == dtype::q6_k)
     return kernels_of_format<k_format_6>();
   else
-    return kernels_of_format<legacy_format<Type>>();
+    return kernels_of_format<legacy_format<Type> >();
 }
 
 template <std::size_t... Types>
@@ -84,3 +100,5 @@ inline void matmul(const matrix_ref& w, const activations& x, float* out, std::s
 }  // namespace HWY_NAMESPACE
 }  // namespace inlay
 HWY_AFTER_NAMESPACE();
+
+#endif

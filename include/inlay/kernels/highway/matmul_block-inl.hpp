@@ -54,47 +54,69 @@ HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
 
 // ---- one activation row ---------------------------------------------------------------------------------------------
 
-template <class Format, std::size_t L>
-HWY_INLINE void add_row_lines(const typename Format::group& w, std::size_t line, const quantized_line* x,
-                              f32s (&sums)[panel_vectors]) {
-  constexpr std::size_t steps = line_steps / Format::scales;
-  const i32s exponent = splat_int(x->exponent);
-  INLAY_UNROLL
-  for (std::size_t v = 0; v < panel_vectors; ++v) {
-    u8s codes[line_steps];
-    w.template codes<L>(line, v, codes);
-    INLAY_UNROLL
-    for (std::size_t part = 0; part < Format::scales; ++part) {
-      step_sums<Format::most, steps> dots;
-      dots.start(start_of_sums<Format::offset>(Format::scales == 1 ? x->offset : x->half_offsets[part]));
-      INLAY_UNROLL
-      for (std::size_t s = 0; s < steps; ++s)
-        dots.add(s, codes[part * steps + s], splat_quad(x->q + 4 * (part * steps + s)));
-      sums[v] = scaled_sum(dots.sums(), w.scale(line, part, v), exponent, sums[v]);
-    }
-    if constexpr (Format::bases != 0) {
-      INLAY_UNROLL
-      for (std::size_t part = 0; part < Format::bases; ++part)
-        sums[v] = multiply_add(w.base(line, part, v), splat(Format::bases == 1 ? x->sum : x->half_sums[part]), sums[v]);
-    }
-  }
-  if constexpr (L + 1 < Format::stride) add_row_lines<Format, L + 1>(w, line + 1, x + 1, sums);
-}
-
 template <class Format>
 HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to) {
+  constexpr std::size_t stride = Format::stride, loads = Format::loads, scales = Format::scales;
+  constexpr std::size_t steps = line_steps / scales;
+  constexpr std::size_t codes_of_load = stride * line_steps / loads;
   const typename Format::group w(group, lines);
-  f32s sums[panel_vectors];
-  INLAY_UNROLL
-  for (std::size_t v = 0; v < panel_vectors; ++v) sums[v] = zero();
-  for (std::size_t line = 0; line < lines; line += Format::stride) {
-    prefetch(group + prefetch_distance + line * Format::line_bytes, Format::stride * Format::line_bytes);
-    add_row_lines<Format, 0>(w, line, x + line, sums);
-  }
+  const f32_tag d;
   const f32s unit = splat(x->unit);
+  f32s sums[panel_vectors];
+  f32s bases[panel_vectors];
   INLAY_UNROLL
-  for (std::size_t v = 0; v < panel_vectors; ++v)
+  for (std::size_t v = 0; v < panel_vectors; ++v) sums[v] = bases[v] = zero();
+  for (std::size_t line = 0; line < lines; line += stride, x += stride) {
+    prefetch(group + prefetch_distance + line * Format::line_bytes, stride * Format::line_bytes);
+    INLAY_UNROLL
+    for (std::size_t v = 0; v < panel_vectors; ++v) {
+      step_sums<Format::most, steps> dots[stride][scales];
+      INLAY_UNROLL
+      for (std::size_t l = 0; l < stride; ++l) INLAY_UNROLL
+      for (std::size_t part = 0; part < scales; ++part)
+        dots[l][part].start(start_of_sums<Format::offset>(scales == 1 ? x[l].offset : x[l].half_offsets[part]));
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < loads; ++i) {
+        u8s codes[codes_of_load];
+        w.codes(line, i, v, codes);
+        INLAY_UNROLL
+        for (std::size_t j = 0; j < codes_of_load; ++j) {
+          const std::size_t l = stride == 1 ? 0 : j;
+          const std::size_t step = stride == 1 ? i + j * loads : i;
+          const std::size_t turn = stride == 1 ? i * codes_of_load + j : i % steps;
+          dots[l][step / steps].add(turn, codes[j], splat_quad(x[l].q + 4 * step));
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t l = 0; l < stride; ++l) {
+        if constexpr (Format::whole_scales) {
+          i32s sum = hn::Mul(w.number(line + l, 0, v), dots[l][0].sums());
+          if constexpr (scales == 2) sum = hn::Add(sum, hn::Mul(w.number(line + l, 1, v), dots[l][1].sums()));
+          const i32s power = splat_int(x[l].exponent + (127 << 23));
+          sums[v] = multiply_add(hn::ConvertTo(d, sum), hn::BitCast(d, power), sums[v]);
+          if constexpr (Format::bases != 0) {
+            INLAY_UNROLL
+            for (std::size_t part = 0; part < Format::bases; ++part)
+              bases[v] = multiply_add(hn::ConvertTo(d, w.base_number(line + l, part, v)),
+                                      splat(Format::bases == 1 ? x[l].sum : x[l].half_sums[part]), bases[v]);
+          }
+        } else {
+          sums[v] = scaled_sum(dots[l][0].sums(), w.scale(line + l, 0, v), splat_int(x[l].exponent), sums[v]);
+          if constexpr (Format::bases != 0) bases[v] = multiply_add(w.base(line + l, 0, v), splat(x[l].sum), bases[v]);
+        }
+      }
+    }
+  }
+  INLAY_UNROLL
+  for (std::size_t v = 0; v < panel_vectors; ++v) {
+    if constexpr (Format::whole_scales) {
+      sums[v] = hn::Mul(sums[v], w.factor(v));
+      if constexpr (Format::bases != 0) sums[v] = multiply_add(bases[v], w.base_factor(v), sums[v]);
+    } else if constexpr (Format::bases != 0) {
+      sums[v] = hn::Add(sums[v], bases[v]);
+    }
     store(multiply_add(sums[v], unit, load(to + v * lanes)), to + v * lanes);
+  }
 }
 
 // ---- several rows ---------------------------------------------------------------------------------------------------
@@ -109,38 +131,53 @@ struct unpacked_form {
   static constexpr std::size_t bases = offset_as_base ? Format::scales : Format::bases;
 };
 
-template <class Format, std::size_t L>
-HWY_INLINE void unpack_lines(const typename Format::group& from, std::size_t line, unpacked_group& to) {
-  using form = unpacked_form<Format>;
-  INLAY_UNROLL
-  for (std::size_t v = 0; v < panel_vectors; ++v) {
-    u8s codes[line_steps];
-    from.template codes<L>(line, v, codes);
-    INLAY_UNROLL
-    for (std::size_t s = 0; s < line_steps; ++s) {
-      if constexpr (form::change != 0) codes[s] = hn::Add(codes[s], splat_byte(form::change));
-      hn::StoreU(codes[s], u8_tag(), to.codes[line * line_steps + s] + v * vector_bytes);
-    }
-    INLAY_UNROLL
-    for (std::size_t part = 0; part < Format::scales; ++part) {
-      const std::size_t i = line * Format::scales + part;
-      const f32s scale = from.scale(line, part, v);
-      store(scale, to.scales[i] + v * lanes);
-      if constexpr (form::offset_as_base) store(hn::Mul(scale, splat(-Format::offset)), to.bases[i] + v * lanes);
-    }
-    if constexpr (Format::bases != 0) {
-      INLAY_UNROLL
-      for (std::size_t part = 0; part < Format::bases; ++part)
-        store(from.base(line, part, v), to.bases[line * Format::bases + part] + v * lanes);
-    }
-  }
-  if constexpr (L + 1 < Format::stride) unpack_lines<Format, L + 1>(from, line + 1, to);
-}
-
 template <class Format>
 HWY_NOINLINE void unpack(const std::byte* group, std::size_t lines, unpacked_group& to) {
+  using form = unpacked_form<Format>;
+  constexpr std::size_t stride = Format::stride, loads = Format::loads;
+  constexpr std::size_t codes_of_load = stride * line_steps / loads;
   const typename Format::group from(group, lines);
-  for (std::size_t line = 0; line < lines; line += Format::stride) unpack_lines<Format, 0>(from, line, to);
+  const f32_tag d;
+  for (std::size_t line = 0; line < lines; line += stride) {
+    INLAY_UNROLL
+    for (std::size_t v = 0; v < panel_vectors; ++v) {
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < loads; ++i) {
+        u8s codes[codes_of_load];
+        from.codes(line, i, v, codes);
+        INLAY_UNROLL
+        for (std::size_t j = 0; j < codes_of_load; ++j) {
+          const std::size_t step = stride == 1 ? line * line_steps + i + j * loads : (line + j) * line_steps + i;
+          if constexpr (form::change != 0) codes[j] = hn::Add(codes[j], splat_byte(form::change));
+          hn::StoreU(codes[j], u8_tag(), to.codes[step] + v * vector_bytes);
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < stride * Format::scales; ++i) {
+        f32s scale;
+        if constexpr (Format::whole_scales)
+          scale =
+              hn::Mul(hn::ConvertTo(d, from.number(line + i / Format::scales, i % Format::scales, v)), from.factor(v));
+        else
+          scale = from.scale(line + i, 0, v);
+        const std::size_t at = line * Format::scales + i;
+        store(scale, to.scales[at] + v * lanes);
+        if constexpr (form::offset_as_base) store(hn::Mul(scale, splat(-Format::offset)), to.bases[at] + v * lanes);
+      }
+      if constexpr (Format::bases != 0) {
+        INLAY_UNROLL
+        for (std::size_t i = 0; i < stride * Format::bases; ++i) {
+          f32s base;
+          if constexpr (Format::whole_scales)
+            base = hn::Mul(hn::ConvertTo(d, from.base_number(line + i / Format::bases, i % Format::bases, v)),
+                           from.base_factor(v));
+          else
+            base = from.base(line + i, 0, v);
+          store(base, to.bases[line * Format::bases + i] + v * lanes);
+        }
+      }
+    }
+  }
 }
 
 template <int Most, std::size_t Scales>
