@@ -5,7 +5,7 @@ include(models)
 set(INLAY_DEMO_MODEL "smollm2-135m-instruct" CACHE STRING "The model of the demo, a name get_model.py knows")
 set(INLAY_DEMO_QUESTION "Why is the sky blue?" CACHE STRING "What the demo asks")
 
-if(NOT TARGET example_chat)
+if(NOT TARGET example_chat OR NOT PROJECT_IS_TOP_LEVEL)
   return()
 endif()
 if(NOT Python3_Interpreter_FOUND)
@@ -14,7 +14,9 @@ if(NOT Python3_Interpreter_FOUND)
 endif()
 
 inlay_model_path(${INLAY_DEMO_MODEL} _inlay_demo_file)
+get_target_property(_inlay_chat_folder example_chat BINARY_DIR)
 add_custom_target(demo
+  COMMAND ${INLAY_PARALLEL_BUILD} --target example_chat
   COMMAND ${INLAY_GET_MODEL} ${INLAY_DEMO_MODEL}
-  COMMAND example_chat "${_inlay_demo_file}" --prompt "${INLAY_DEMO_QUESTION}" --stats
+  COMMAND "${_inlay_chat_folder}/chat${CMAKE_EXECUTABLE_SUFFIX}" "${_inlay_demo_file}" --prompt "${INLAY_DEMO_QUESTION}" --stats
   USES_TERMINAL VERBATIM)
