@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# find_package(inlay): the headers, the target inlay::inlay, and those dependency headers that the machine does not have
-# installed (they were downloaded, so the package carries them; INLAY_INSTALL_DEPENDENCIES=OFF leaves them out).
+# find_package(inlay): the headers, the targets inlay::inlay and inlay::runtime, and those dependency headers that the
+# machine does not have installed (they were downloaded, so the package carries them; INLAY_INSTALL_DEPENDENCIES=OFF
+# leaves them out).
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -28,4 +29,5 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/inlayConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/inlayConfig.cmake" "${PROJECT_BINARY_DIR}/inlayConfigVersion.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/dependencies.cmake" "${CMAKE_CURRENT_LIST_DIR}/headers.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/runtime.cmake" "${CMAKE_CURRENT_LIST_DIR}/runtime.cpp"
   DESTINATION "${_inlay_package}")

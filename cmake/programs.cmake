@@ -20,6 +20,8 @@ if(INLAY_SANITIZE)
   target_link_options(inlay_program_options INTERFACE -fsanitize=${INLAY_SANITIZE})
 endif()
 
+target_link_libraries(inlay_runtime PRIVATE inlay_program_options)
+
 # xsimd is a kernel policy a program opts into, so its headers come with a target of their own.
 if(INLAY_BUILD_TESTS OR INLAY_BUILD_BENCH)
   inlay_find_xsimd()

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "inlay/generate/load.hpp"
+#include "inlay/io/checkpoint.hpp"
 #include "inlay/io/mapped_file.hpp"
 #include "inlay/io/safetensors.hpp"
 
