@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // All kernels of one CPU target, as a kernel policy. Included once per target, by foreach_target.hpp only.
 
-// What AVX3_ZEN4 has over AVX3_DL are bf16 products: where both are compiled, all else is taken over.
+// AVX3_ZEN4 differs from AVX3_DL in bf16 products, which no kernel uses: where both are compiled, it takes over.
 #if HWY_TARGET == HWY_AVX3_ZEN4 && (INLAY_COMPILED_TARGETS & HWY_AVX3_DL)
-#define INLAY_KERNELS_TAKEN_OVER 1
+
+namespace inlay::HWY_NAMESPACE {
+struct kernels : inlay_N_AVX3_DL::kernels {
+  static constexpr std::int64_t target = HWY_TARGET;
+  static constexpr std::string_view name = "AVX3_ZEN4";
+};
+}  // namespace inlay::HWY_NAMESPACE
+
 #else
-#define INLAY_KERNELS_TAKEN_OVER 0
-#endif
 
 // A baseline without fused multiply-add (SSE2) is there so that something runs everywhere. Beside better targets it
 // gets small kernels instead of fast ones, or it would be most of the compile time.
@@ -18,7 +23,6 @@
 
 // clang-format off: each builds on those above it
 #include "inlay/kernels/highway/basics-inl.hpp"
-#if !INLAY_KERNELS_TAKEN_OVER
 #include "inlay/kernels/highway/math-inl.hpp"
 #include "inlay/kernels/highway/rows-inl.hpp"
 #include "inlay/kernels/highway/attention-inl.hpp"
@@ -28,19 +32,12 @@
 #else
 #include "inlay/kernels/highway/matmul-inl.hpp"
 #endif
-#endif
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-#if INLAY_KERNELS_TAKEN_OVER
-struct kernels : inlay_N_AVX3_DL::kernels {
-  static constexpr std::int64_t target = HWY_TARGET;
-  static constexpr std::string_view name = "AVX3_ZEN4";
-};
-#else
 struct kernels {
   static constexpr std::int64_t target = HWY_TARGET;
   /// As Highway and INLAY_TARGET spell it: "AVX2".
@@ -94,10 +91,10 @@ struct kernels {
     HWY_NAMESPACE::attention(shape, rows, kv_head, begin, end);
   }
 };
-#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace inlay
 HWY_AFTER_NAMESPACE();
 #undef INLAY_SMALL_KERNELS
-#undef INLAY_KERNELS_TAKEN_OVER
+
+#endif
