@@ -108,3 +108,12 @@ TEST_CASE("sequences in one batch do not see each other") {
   }
   CHECK(scratch.highest() <= model.scratch_bytes(total));
 }
+
+TEST_CASE("the tokenizer is one token a byte") {
+  const auto model = load();
+  REQUIRE_MESSAGE(model.text() != nullptr, model.text_error());
+  const auto r = expected();
+  std::string prompt;
+  for (const inlay::token_id id : r.ids) prompt += static_cast<char>(id);
+  CHECK(model.text()->encode(prompt) == r.ids);
+}
