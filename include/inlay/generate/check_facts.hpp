@@ -57,6 +57,20 @@ inline result<void> check_kind(std::string_view file, std::string_view key, std:
               concat(file, ": ", key, " is \"", found, "\", but the model type is of the kind ", list, "."));
 }
 
+/// A word that is not stated is taken to be right.
+inline result<void> check_word(std::string_view path, const json& document, const checkpoint_word& word) {
+  const auto found = document.find(std::string(word.config));
+  if (found == document.end() || !found->is_string() || word.accepted.empty()) return {};
+  const auto text = found->get<std::string>();
+  for (std::string_view left = word.accepted; !left.empty();) {
+    const std::size_t bar = std::min(left.find('|'), left.size());
+    if (left.substr(0, bar) == text) return {};
+    left.remove_prefix(std::min(bar + 1, left.size()));
+  }
+  return fail(errc::mismatch, concat(path, ": ", word.config, " is \"", text, "\", but the model type has ",
+                                     word.accepted.substr(0, word.accepted.find('|')), "."));
+}
+
 inline result<void> check_fact(std::string_view file, std::string_view key, std::optional<double> found,
                                const checkpoint_fact& fact) {
   if (!found) {
@@ -101,6 +115,8 @@ inline result<void> check_config_facts(std::string_view path, std::string_view t
     const std::string_view key = fact.config.substr(0, fact.config.find('|'));
     if (auto r = check_fact(path, key, find_number(*document, fact.config), fact); !r) return r;
   }
+  for (const checkpoint_word& word : description.words)
+    if (auto r = check_word(path, *document, word); !r) return r;
   return {};
 }
 

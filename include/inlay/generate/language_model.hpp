@@ -15,6 +15,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/core/function_ref.hpp"
 #include "inlay/text/tokenizer.hpp"
+#include "inlay/text/tokenizer_options.hpp"
 
 namespace inlay {
 
@@ -30,6 +31,7 @@ using progress_callback = function_ref<void(std::size_t, std::size_t)>;
 struct load_options {
   std::size_t threads = 0;          ///< that pack weights; 0: one for each CPU
   progress_callback progress = {};  ///< called on the calling thread
+  tokenizer_options text = {};      ///< for tokenizers that normalize
 };
 
 /// Numbers about a loaded model.

@@ -53,8 +53,9 @@ struct loaded_weights {
   buffer packed;
 };
 
-INLAY_DEFINITION result<language_model> load_checkpoint(checkpoint&& file, std::unique_ptr<model_of_file> model,
-                                                        const load_request& request, const load_options& options) {
+/// Checks the file against the request and fills the slots; `facts` becomes all that is known of the model.
+inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& file, const load_request& request,
+                                                                  const load_options& options, model_facts& facts) {
   const auto weights = std::make_shared<loaded_weights>();
   weights->file = std::move(file);
   const checkpoint& opened = weights->file;
@@ -69,16 +70,22 @@ INLAY_DEFINITION result<language_model> load_checkpoint(checkpoint&& file, std::
   auto packed = weight_loader(opened, request.pack, pool).load(request.slots, *sources, options.progress);
   if (!packed) return unexpected<error>(std::move(packed).error());
   weights->packed = *std::move(packed);
-  model->weights = weights;
+  facts = {.vocab = request.vocab,
+           .parameters = request.parameters,
+           .file_bytes = static_cast<std::size_t>(opened.file_bytes()),
+           .packed_bytes = weights->packed.size(),
+           .unknown_tensors = resolver.unknown()};
+  return weights;
+}
 
+INLAY_DEFINITION result<language_model> load_checkpoint(checkpoint&& file, std::unique_ptr<model_of_file> model,
+                                                        const load_request& request, const load_options& options) {
   auto parts = std::make_unique<language_model::parts>();
+  auto weights = load_weights(std::move(file), request, options, parts->facts);
+  if (!weights) return unexpected<error>(std::move(weights).error());
+  model->weights = *weights;
   parts->model = std::move(model);
-  parts->facts = {.vocab = request.vocab,
-                  .parameters = request.parameters,
-                  .file_bytes = static_cast<std::size_t>(opened.file_bytes()),
-                  .packed_bytes = weights->packed.size(),
-                  .unknown_tensors = resolver.unknown()};
-  load_text(opened, *parts);
+  load_text((*weights)->file, options.text, *parts);
   return language_model(std::move(parts));
 }
 

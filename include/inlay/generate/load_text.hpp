@@ -11,25 +11,11 @@
 #include <vector>
 
 #include "inlay/generate/language_model_parts.hpp"
-#include "inlay/generate/vocabulary_gguf.hpp"
+#include "inlay/generate/read_tokenizer.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/json.hpp"
-#include "inlay/io/mapped_file.hpp"
-#include "inlay/text/make_tokenizer.hpp"
-#include "inlay/text/tokenizer_json.hpp"
 
 namespace inlay::detail {
-
-inline void take_tokenizer(result<std::unique_ptr<tokenizer>> t, std::string_view file, language_model::parts& model) {
-  if (!t) {
-    model.text_error = std::move(t).error();
-  } else if ((*t)->size() > model.facts.vocab) {
-    model.text_error = {errc::mismatch, concat(file, ": the tokenizer has ", (*t)->size(),
-                                               " tokens, but the model has ", model.facts.vocab, ".")};
-  } else {
-    model.text = *std::move(t);
-  }
-}
 
 /// The chat format that the template (or, without one, the vocabulary) is of, and all tokens that end an answer.
 inline void set_chat(std::string chat_template, std::vector<token_id> stops, language_model::parts& model) {
@@ -49,23 +35,11 @@ inline void set_chat(std::string chat_template, std::vector<token_id> stops, lan
 }
 
 inline void load_text_gguf(const gguf_file& file, language_model::parts& model) {
-  if (auto v = vocabulary_from_gguf(file))
-    take_tokenizer(make_tokenizer(*v), file.path(), model);
-  else
-    model.text_error = std::move(v).error();
-
   const auto chat = file.get_or<std::string_view>("tokenizer.chat_template", "");
   set_chat(std::string(chat ? *chat : std::string_view()), {}, model);
   if (const auto architecture = file.get<std::string_view>("general.architecture"))
     if (const auto context = file.get_or<std::uint64_t>(concat(*architecture, ".context_length"), 0))
       model.trained_context = static_cast<std::size_t>(*context);
-}
-
-/// A text file beside the weights; empty if there is none.
-inline std::string read_beside(const std::string& folder, std::string_view name) {
-  const auto file = mapped_file::open(concat(folder, "/", name));
-  if (!file) return {};
-  return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
 }
 
 inline void add_ids(const json& document, std::string_view key, std::vector<token_id>& ids) {
@@ -83,42 +57,36 @@ inline void add_ids(const json& document, std::string_view key, std::vector<toke
     add(*found);
 }
 
-inline void load_text_folder(const std::string& folder, std::string_view config, language_model::parts& model) {
-  const std::string tokenizer_path = concat(folder, "/tokenizer.json");
-  if (const std::string text = read_beside(folder, "tokenizer.json"); !text.empty())
-    take_tokenizer(tokenizer_from_json(text, tokenizer_path), tokenizer_path, model);
-  else
-    model.text_error = {errc::missing,
-                        concat(tokenizer_path, ": there is no such file, so the model has no tokenizer.")};
-
+inline void load_text_folder(const checkpoint& file, language_model::parts& model) {
+  const std::string& path = file.path();
   std::vector<token_id> stops;
-  if (const auto document = parse_json(read_beside(folder, "generation_config.json"), folder))
+  if (const auto document = parse_json(read_beside(file, "generation_config.json"), path))
     add_ids(*document, "eos_token_id", stops);
-  if (const auto document = parse_json(config, folder)) {
+  if (const auto document = parse_json(file.config(), path)) {
     add_ids(*document, "eos_token_id", stops);
     if (document->is_object())
       if (const auto found = document->find("max_position_embeddings");
           found != document->end() && found->is_number_unsigned())
         model.trained_context = found->get<std::size_t>();
   }
-  std::string chat = read_beside(folder, "chat_template.jinja");
+  std::string chat = read_beside(file, "chat_template.jinja");
   if (chat.empty())
-    if (const auto document = parse_json(read_beside(folder, "tokenizer_config.json"), folder);
+    if (const auto document = parse_json(read_beside(file, "tokenizer_config.json"), path);
         document && document->is_object())
       if (const auto found = document->find("chat_template"); found != document->end() && found->is_string())
         chat = found->get<std::string>();
   set_chat(std::move(chat), std::move(stops), model);
 }
 
-inline void load_text(const checkpoint& file, language_model::parts& model) {
-  if (file.gguf() != nullptr) return load_text_gguf(*file.gguf(), model);
-  const std::string_view path = file.path();
-  const bool single = path.ends_with(".safetensors");
-  const std::size_t slash = path.rfind('/');
-  load_text_folder(std::string(!single                           ? path
-                               : slash == std::string_view::npos ? "."
-                                                                 : path.substr(0, slash)),
-                   file.config(), model);
+inline void load_text(const checkpoint& file, const tokenizer_options& options, language_model::parts& model) {
+  if (auto t = read_tokenizer(file, model.facts.vocab, options))
+    model.text = *std::move(t);
+  else
+    model.text_error = std::move(t).error();
+  if (file.gguf() != nullptr)
+    load_text_gguf(*file.gguf(), model);
+  else
+    load_text_folder(file, model);
 }
 
 }  // namespace inlay::detail

@@ -156,7 +156,7 @@ class weight_resolver {
 
   /// The tensor, also under the family's other prefixes.
   const tensor_view* get(std::string_view name) const {
-    constexpr std::string_view usual = "model.";
+    const std::string_view usual = description_.prefix;
     if (const tensor_view* t = file_.find(name)) return t;
     if (file_.kind() == checkpoint::container::gguf || !name.starts_with(usual)) return nullptr;
     for (const std::string_view prefix : description_.prefixes)

@@ -54,6 +54,12 @@ struct checkpoint_fact {
   bool required = true;  ///< an error if the file does not state it
 };
 
+/// A word of the type that the files may state too.
+struct checkpoint_word {
+  std::string_view config;    ///< key in config.json
+  std::string_view accepted;  ///< separated by `|`
+};
+
 struct checkpoint_description {
   std::span<const std::string_view> config_types;   ///< accepted "model_type" of config.json; empty: any
   std::span<const std::string_view> architectures;  ///< accepted "general.architecture" of a GGUF; empty: any
@@ -61,8 +67,10 @@ struct checkpoint_description {
   std::span<const checkpoint_fact> facts;
   /// Tensors the type has no use for; `#` stands for any number, `*` at the end for anything.
   std::span<const std::string_view> known;
-  /// What may stand for a leading "model." in safetensors, for checkpoints that hold more than the language model.
+  /// What may stand for a leading `prefix` in safetensors, for checkpoints that hold more than the model or less.
   std::span<const std::string_view> prefixes = {};
+  std::string_view prefix = "model.";
+  std::span<const checkpoint_word> words = {};
 };
 
 /// The description of a model type: its own `checkpoint()`, or one in which tensors have the type's names.

@@ -12,6 +12,7 @@
 
 #include "inlay/text/charsmap.hpp"
 #include "inlay/text/strip.hpp"
+#include "inlay/text/tokenizer_options.hpp"
 #include "inlay/text/unicode.hpp"
 #include "inlay/text/utf8.hpp"
 
@@ -27,14 +28,6 @@ class unicode_forms {
   virtual void normalize(form how, std::string_view text, std::string& out) const = 0;
   /// The lower-case letter, or `code`.
   virtual char32_t lower(char32_t code) const noexcept = 0;
-};
-
-/// What making a tokenizer may need from outside.
-struct tokenizer_options {
-  /// For tokenizers that normalize (Qwen: NFC; BERT: accents and case). Must outlive the tokenizer.
-  const unicode_forms* forms = nullptr;
-  /// Without `forms`, leave Unicode normal forms out instead of failing: other ids for text that is not normalized yet.
-  bool skip_normal_forms = false;
 };
 
 /// A change of text.
