@@ -16,6 +16,12 @@ import jinja2.ext
 import jinja2.sandbox
 
 NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
+VARIABLES = {
+    "qwen3/off": {"enable_thinking": False},
+    "qwen3.5/off": {"enable_thinking": False},
+    "gemma4/on": {"enable_thinking": True},
+    "nemotron3/off": {"enable_thinking": False},
+}
 
 
 def turns(*contents, system=None):
@@ -35,7 +41,26 @@ CONVERSATIONS = [
     turns("one", "two", "three", "four"),
     turns("", "", ""),
     turns("a\u00a0", "\u3000b\u2028", "\u200bc\x1f\ufeff"),
-]
+    turns("one /think", "<think>\nhm\n</think>\n\ntwo", "three /no_think", "<think>\n\n</think>\n\n\nfour", "five"),
+    turns("one", "<think>\nhm\n</think>\n\ntwo", system="/no_think please"),
+    turns("one", "</think>two</think> three", "four", "<think> five"),
+    turns("one", "<|channel>thought\nhm<channel|> two<|channel>x<channel|>y", "three", "<|channel>four"),
+    [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two", "reasoning_content": "\nhm\n"},
+     {"role": "user", "content": "three"}, {"role": "assistant", "content": "four", "reasoning_content": "hm"}],
+]  # fmt: skip
+TOOLS = [
+    [{"role": "user", "content": "weather?"}, {"role": "assistant", "content": "let me see"},
+     {"role": "tool", "content": "rain"}, {"role": "tool", "content": " sun "}, {"role": "assistant", "content": "both"},
+     {"role": "user", "content": "<tool_response>typed</tool_response>"}],
+]  # fmt: skip
+CALLS = [
+    [{"role": "user", "content": "weather?"},
+     {"role": "assistant", "content": text, "tool_calls": [
+         {"type": "function", "function": {"name": "weather", "arguments": {"city": "Paris", "days": 2}}},
+         {"type": "function", "function": {"name": "clock", "arguments": {}}}]},
+     {"role": "tool", "content": "rain"}, {"role": "assistant", "content": "It rains."}]
+    for text in ("", "let me see")
+]  # fmt: skip
 
 
 def template_of(source):
@@ -63,15 +88,26 @@ def main():
         name, _, source = argument.partition("=")
         template = environment.from_string(template_of(source))
         bos, eos = NAMES.get(name.partition("/")[0], ("<s>", "</s>"))
-        for messages in CONVERSATIONS:
+        conversations = list(CONVERSATIONS)
+        if name.startswith(("qwen3", "nemotron")):
+            conversations += TOOLS
+        if name in ("qwen3", "qwen3/off"):
+            conversations += CALLS
+        if name == "mistral/v7":  # no message of the system put in by the template
+            conversations = [c for c in conversations if c[0]["role"] == "system"]
+        for messages in conversations:
             for reply in (True, False):
                 try:
                     text = template.render(
-                        messages=messages, add_generation_prompt=reply, bos_token=bos, eos_token=eos
+                        messages=messages, add_generation_prompt=reply, bos_token=bos, eos_token=eos,
+                        **VARIABLES.get(name, {})
                     )
                 except jinja2.TemplateError as e:
                     print(name, messages, e, file=sys.stderr)
                     continue
+                for m in messages:
+                    for call in m.get("tool_calls", ()):
+                        call["arguments_text"] = json.dumps(call["function"]["arguments"])
                 cases.append({"format": name, "reply": reply, "messages": messages, "text": text, "bos": bos, "eos": eos})
     json.dump(cases, sys.stdout, ensure_ascii=True, indent=0)
 

@@ -33,7 +33,21 @@ std::optional<inlay::any_chat_format> format(std::string_view name) {
   if (name == "mistral/tekken") return inlay::mistral_chat{version::tekken};
   if (name == "mistral/v3") return inlay::mistral_chat{version::v3};
   if (name == "mistral/v1") return inlay::mistral_chat{version::v1};
+  if (name == "mistral/v7") return inlay::mistral_chat{version::v7};
   if (name == "zephyr") return inlay::zephyr_chat{};
+  if (name == "qwen3") return inlay::qwen3_chat{};
+  if (name == "qwen3/off") return inlay::qwen3_chat{.thinking = false};
+  if (name == "qwen3.5") return inlay::qwen3_chat{.style = inlay::qwen3_chat::version::v3_5};
+  if (name == "qwen3.5/off") return inlay::qwen3_chat{.thinking = false, .style = inlay::qwen3_chat::version::v3_5};
+  if (name == "gemma3") return inlay::gemma3_chat{};
+  if (name == "gemma4") return inlay::gemma4_chat{};
+  if (name == "gemma4/on") return inlay::gemma4_chat{.thinking = true};
+  if (name == "phi3") return inlay::phi_chat{};
+  if (name == "phi4mini") return inlay::phi_chat{inlay::phi_chat::version::v4_mini};
+  if (name == "phi4") return inlay::phi_chat{inlay::phi_chat::version::v4};
+  if (name == "nemotron2") return inlay::nemotron2_chat{};
+  if (name == "nemotron3") return inlay::nemotron3_chat{};
+  if (name == "nemotron3/off") return inlay::nemotron3_chat{.thinking = false};
   return std::nullopt;
 }
 
@@ -49,8 +63,9 @@ tiny_vocabulary vocabulary() {
   auto v = tiny_vocabulary::byte_level({});
   v.value.bos = v.add("<s>", token_kind::control);
   v.value.eos = v.add("</s>", token_kind::control);
-  for (const char* name :
-       {"<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "[INST]", "[/INST]"})
+  for (const char* name : {"<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
+                           "[INST]", "[/INST]", "<start_of_turn>", "<end_of_turn>", "<|turn>", "<turn|>", "<|think|>",
+                           "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|im_sep|>"})
     v.add(name, token_kind::control);
   return v;
 }
@@ -67,8 +82,15 @@ TEST_CASE("each format gives the text of its template") {
     const auto f = format(c["format"].get<std::string>());
     REQUIRE(f);
     std::vector<message> conversation;
-    for (const auto& m : c["messages"])
-      conversation.push_back({role(m["role"].get<std::string>()), m["content"].get<std::string>()});
+    for (const auto& m : c["messages"]) {
+      message& added =
+          conversation.emplace_back(message{role(m["role"].get<std::string>()), m["content"].get<std::string>()});
+      if (m.contains("reasoning_content")) added.reasoning = m["reasoning_content"].get<std::string>();
+      if (m.contains("tool_calls"))
+        for (const auto& call : m["tool_calls"])
+          added.calls.push_back(
+              {call["function"]["name"].get<std::string>(), call["arguments_text"].get<std::string>()});
+    }
     inlay::chat_prompt prompt;
     f->render(conversation, 0, c["reply"].get<bool>(), prompt);
     CAPTURE(c["format"].get<std::string>());
@@ -83,7 +105,8 @@ TEST_CASE("turn by turn gives the same as all at once") {
   const std::vector<message> conversation{{chat_role::system, "be brief"}, {chat_role::user, "one"},
                                           {chat_role::assistant, "two"},   {chat_role::user, "three"},
                                           {chat_role::assistant, "four"},  {chat_role::user, "five"}};
-  for (const char* name : {"chatml", "llama3", "llama2", "zephyr", "mistral/tekken", "mistral/v3", "mistral/v1"}) {
+  for (const char* name : {"chatml", "llama3", "llama2", "zephyr", "mistral/tekken", "mistral/v3", "mistral/v1",
+                           "qwen3", "gemma3", "gemma4/on", "phi3", "phi4mini", "phi4"}) {
     CAPTURE(name);
     const auto f = format(name);
     REQUIRE(f);
@@ -163,7 +186,8 @@ TEST_CASE("what the vocabulary lacks is an error, and what ends a reply is liste
 }
 
 TEST_CASE("the format is told from the template, or from the vocabulary") {
-  auto v = vocabulary();
+  auto v = tiny_vocabulary::byte_level({});
+  for (const char* name : {"<|im_start|>", "<|im_end|>"}) v.add(name, token_kind::control);
   auto all = v.make();
   auto bare = tiny_vocabulary::byte_level({}).make();
   REQUIRE(all);
@@ -204,4 +228,58 @@ TEST_CASE("the format is told from the template, or from the vocabulary") {
   const auto told = inlay::detect_chat_format("", *all);
   REQUIRE(told);
   CHECK(told->get_if<inlay::chatml>());
+}
+
+TEST_CASE("the families are told from their templates") {
+  auto bare = tiny_vocabulary::byte_level({}).make();
+  REQUIRE(bare);
+  const auto told = [&](std::string_view text) { return inlay::detect_chat_format(text, *bare); };
+  const auto qwen3 = told("'<|im_start|>' '<|im_end|>' {%- if enable_thinking is defined %} '<think>\\n\\n</think>'");
+  REQUIRE(qwen3);
+  REQUIRE(qwen3->get_if<inlay::qwen3_chat>());
+  CHECK(qwen3->get_if<inlay::qwen3_chat>()->style == inlay::qwen3_chat::version::v3);
+  const auto qwen35 = told("'<|im_start|>' '<|im_end|>' enable_thinking '<function=' '<think>\\n'");
+  REQUIRE(qwen35);
+  REQUIRE(qwen35->get_if<inlay::qwen3_chat>());
+  CHECK(qwen35->get_if<inlay::qwen3_chat>()->style == inlay::qwen3_chat::version::v3_5);
+  const auto nemotron = told("'<|im_start|>' '<|im_end|>' enable_thinking '<function=' '<think></think>'");
+  REQUIRE(nemotron);
+  CHECK(nemotron->get_if<inlay::nemotron3_chat>());
+  const auto gemma3 = told("'<start_of_turn>' + role");
+  REQUIRE(gemma3);
+  CHECK(gemma3->get_if<inlay::gemma3_chat>());
+  const auto gemma4 = told("'<|turn>' + role");
+  REQUIRE(gemma4);
+  CHECK(gemma4->get_if<inlay::gemma4_chat>());
+  const auto nemotron2 = told("'<SPECIAL_11>User'");
+  REQUIRE(nemotron2);
+  CHECK(nemotron2->get_if<inlay::nemotron2_chat>());
+  const auto phi = [&](std::string_view text) {
+    const auto found = told(text);
+    REQUIRE(found);
+    REQUIRE(found->get_if<inlay::phi_chat>());
+    return found->get_if<inlay::phi_chat>()->style;
+  };
+  CHECK(phi("'<|im_start|>user<|im_sep|>' '<|im_end|>'") == inlay::phi_chat::version::v4);
+  CHECK(phi("'<|user|>\\n' + content + '<|end|>\\n'") == inlay::phi_chat::version::v3);
+  CHECK(phi("'<|user|>' + content + '<|end|>' '<|tool|>'") == inlay::phi_chat::version::v4_mini);
+}
+
+TEST_CASE("white space after a token that takes it along") {
+  auto v = vocabulary();
+  v.value.model = "llama";  // of Phi-3, which is told by its tokens
+  v.value.pre = "";
+  v.value.add_space_prefix = false;
+  v.add("<|placeholder1|>", token_kind::control);
+  const auto hi = v.add("hi");
+  v.value.scores.assign(v.value.tokens.size(), 0.f);
+  auto t = v.make();
+  REQUIRE(t);
+  const std::vector<message> conversation{{chat_role::user, " hi"}};
+  std::vector<inlay::token_id> out;
+  REQUIRE(inlay::encode_chat(inlay::phi_chat{}, *t, conversation, 0, out));
+  CHECK(out ==
+        std::vector{*t->specials().bos, *t->find("<|user|>"), hi, *t->find("<|end|>"), *t->find("<|assistant|>")});
+  CHECK(t->encode("<|user|>\n hi", {.specials = inlay::special_tokens::recognised}) ==
+        std::vector{*t->find("<|user|>"), hi});
 }

@@ -44,11 +44,19 @@ class added_token_matcher {
                                               " bytes, at most ", longest, " are supported"));
       if (e.text.empty()) continue;
       m.first_[static_cast<unsigned char>(e.text[0])] = true;
+      m.strips_ = m.strips_ || e.token.strip_right;
       texts.push_back({e.text, static_cast<std::uint32_t>(m.tokens_.size())});
       m.tokens_.push_back(e.token);
     }
     m.trie_ = byte_trie(std::move(texts));
     return m;
+  }
+
+  bool strips_after(token_id id) const noexcept {
+    if (!strips_) return false;
+    for (const added_token& t : tokens_)
+      if (t.id == id) return t.strip_right;
+    return false;
   }
 
   struct found {
@@ -73,6 +81,7 @@ class added_token_matcher {
   byte_trie trie_;
   std::vector<added_token> tokens_;
   std::array<bool, 256> first_{};
+  bool strips_ = false;
 };
 
 }  // namespace inlay::detail

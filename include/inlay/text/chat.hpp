@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/text/chat_families.hpp"
 #include "inlay/text/chat_formats.hpp"
 #include "inlay/text/chat_prompt.hpp"
 #include "inlay/text/tokenizer.hpp"
@@ -21,7 +22,8 @@ namespace inlay {
 /// Any of the formats; a chat format itself.
 class any_chat_format {
  public:
-  using formats = std::variant<chatml, llama3_chat, llama2_chat, mistral_chat, zephyr_chat>;
+  using formats = std::variant<chatml, llama3_chat, llama2_chat, mistral_chat, zephyr_chat, qwen3_chat, gemma3_chat,
+                               gemma4_chat, phi_chat, nemotron2_chat, nemotron3_chat>;
 
   template <chat_format Format>
     requires std::is_constructible_v<formats, Format>
@@ -113,8 +115,18 @@ inline std::optional<any_chat_format> detect_chat_format(std::string_view chat_t
   const auto has = [&](std::string_view mark) {
     return chat_template.empty() ? vocabulary.find(mark).has_value() : contains(chat_template, mark);
   };
-  if (has("<|im_start|>") && has("<|im_end|>") && !has("<|im_sep|>"))
+  if (has("<|im_start|>") && has("<|im_end|>")) {
+    if (has("<|im_sep|>")) return phi_chat{phi_chat::version::v4};
+    if (contains(chat_template, "<think></think>")) return nemotron3_chat{};
+    if (contains(chat_template, "enable_thinking")) {
+      using version = qwen3_chat::version;
+      return qwen3_chat{.style = contains(chat_template, "<function=") ? version::v3_5 : version::v3};
+    }
     return chatml{.default_system = detail::default_system_of(chat_template)};
+  }
+  if (has("<|turn>")) return gemma4_chat{};
+  if (has("<start_of_turn>")) return gemma3_chat{};
+  if (contains(chat_template, "<SPECIAL_11>")) return nemotron2_chat{};
   if (has("<|start_header_id|>")) {
     llama3_chat format;
     format.dates = contains(chat_template, "Cutting Knowledge Date");
@@ -127,6 +139,14 @@ inline std::optional<any_chat_format> detect_chat_format(std::string_view chat_t
     if (contains(chat_template, " [/INST]")) return mistral_chat{version::v1};
     const bool spaced = chat_template.empty() ? vocabulary.strips_first_space() : contains(chat_template, "[INST] ");
     return mistral_chat{spaced ? version::v3 : version::tekken};
+  }
+  if (has("<|user|>") && has("<|end|>")) {
+    using version = phi_chat::version;
+    const bool mini = chat_template.empty()
+                          ? vocabulary.find("<|tool_call|>").has_value()
+                          : contains(chat_template, "<|tool|>") ||
+                                !(contains(chat_template, "<|user|>\n") || contains(chat_template, "<|user|>\\n"));
+    return phi_chat{mini ? version::v4_mini : version::v3};
   }
   if (contains(chat_template, "<|user|>") && contains(chat_template, "eos_token")) return zephyr_chat{};
   return std::nullopt;

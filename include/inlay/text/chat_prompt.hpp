@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/text/strip.hpp"
 #include "inlay/text/tokenizer.hpp"
 
 namespace inlay {
@@ -22,9 +23,18 @@ constexpr std::string_view name(chat_role role) noexcept {
   return names[static_cast<std::size_t>(role)];
 }
 
+/// A function that the assistant wants called.
+struct tool_call {
+  std::string name;
+  std::string arguments;  ///< a JSON object
+  std::string id = {};    ///< where the format has one
+};
+
 struct message {
   chat_role role;
   std::string content;
+  std::string reasoning = {};         ///< of the assistant: its thoughts, without the marks around them
+  std::vector<tool_call> calls = {};  ///< of the assistant
 };
 
 /// Filled by a chat format. Neighbouring texts are one: they are tokenized together.
@@ -76,10 +86,14 @@ inline result<void> encode(const tokenizer& vocabulary, const chat_prompt& promp
   const bool own_bos = !parts.empty() && parts[0].what == kind::bos && vocabulary.specials().bos;
   if (at_start && !own_bos) out.insert(out.end(), vocabulary.prefix().begin(), vocabulary.prefix().end());
   text_place place = at_start ? text_place::begin : text_place::inside;
+  bool stripped = false;  // the token before takes the white space after it along
   for (const chat_prompt::part& p : parts) {
     if (p.what == kind::text) {
-      vocabulary.encode(p.text, out, {.specials = special_tokens::as_text, .place = place});
+      std::string_view text = p.text;
+      if (stripped) text = detail::strip_left(text);
+      if (!text.empty()) vocabulary.encode(text, out, {.specials = special_tokens::as_text, .place = place});
       place = text_place::inside;
+      stripped = false;
       continue;
     }
     std::optional<token_id> id;
@@ -92,6 +106,7 @@ inline result<void> encode(const tokenizer& vocabulary, const chat_prompt& promp
         return fail(errc::mismatch, "The vocabulary has no end of sequence, which the chat format needs.");
     }
     if (id) out.push_back(*id);
+    stripped = id && vocabulary.strips_after(*id);
     place = p.what == kind::bos ? text_place::begin : text_place::after_token;
   }
   return {};

@@ -73,13 +73,25 @@ inline result<special_ids> specials_of(const vocabulary& v, const special_ids& d
   return out;
 }
 
+/// Phi-3's marks take the white space after them along. The file does not say so; its tokens tell which vocabulary it
+/// is.
+inline bool is_phi3(const vocabulary& v) noexcept {
+  std::size_t found = 0;
+  for (const std::string_view t : v.tokens) found += t == "<|user|>" || t == "<|end|>" || t == "<|placeholder1|>";
+  return v.model == "llama" && found == 3;
+}
+
 /// The tokens that are cut out of the text. Those of kind unknown are names too, as control tokens are.
 inline result<added_token_matcher> added_of(const vocabulary& v) {
   std::vector<added_token_matcher::entry> entries;
+  const bool phi3 = is_phi3(v);
   for (std::size_t i = 0; i < v.tokens.size(); ++i) {
     const token_kind k = kind_of(v, i);
     if (k == token_kind::control || k == token_kind::unknown || k == token_kind::user_defined)
-      entries.push_back({v.tokens[i], {.id = static_cast<token_id>(i), .control = k != token_kind::user_defined}});
+      entries.push_back({v.tokens[i],
+                         {.id = static_cast<token_id>(i),
+                          .control = k != token_kind::user_defined,
+                          .strip_right = phi3 && v.tokens[i].starts_with("<|") && v.tokens[i] != "<|endoftext|>"}});
   }
   return added_token_matcher::make(std::move(entries), v.source);
 }

@@ -45,6 +45,10 @@ class table_tokenizer : public tokenizer {
   std::span<const token_id> suffix() const noexcept final { return parts_.suffix; }
   bool strips_first_space() const noexcept final { return parts_.strips_first_space; }
 
+  bool strips_after(token_id id) const noexcept final {
+    return parts_.added.strips_after(id) || parts_.added_normalized.strips_after(id);
+  }
+
   std::optional<token_id> find(std::string_view text) const noexcept final {
     token_id id = parts_.tokens.find_name(text);
     if (id == no_token) id = parts_.tokens.find_text(text);

@@ -70,6 +70,9 @@ class tokenizer {
   /// The first text piece of a sequence loses one leading space when it is decoded (SentencePiece, WordPiece).
   virtual bool strips_first_space() const noexcept = 0;
 
+  /// The white space after this control token is not part of the text (Phi-3).
+  virtual bool strips_after(token_id id) const noexcept = 0;
+
  protected:
   tokenizer() = default;
   tokenizer(const tokenizer&) = default;
