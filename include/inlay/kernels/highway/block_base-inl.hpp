@@ -89,6 +89,7 @@ class step_sums {
   }();
 
  public:
+  HWY_INLINE step_sums() {}  // an implicit one would be compiled for the baseline target
   HWY_INLINE void start(i32s first) { sums_ = first; }
 
   /// Adds the products of the step that is the `step`-th to be added, a constant after unrolling.
