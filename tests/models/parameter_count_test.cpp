@@ -2,10 +2,12 @@
 // The published models have the published numbers of parameters. All of it is checked by the compiler.
 #include <doctest/doctest.h>
 
+#include "inlay/models/bert.hpp"
 #include "inlay/models/gemma3.hpp"
 #include "inlay/models/gemma4.hpp"
 #include "inlay/models/llama.hpp"
 #include "inlay/models/mistral.hpp"
+#include "inlay/models/mobilebert.hpp"
 #include "inlay/models/nemotron_h.hpp"
 #include "inlay/models/openelm.hpp"
 #include "inlay/models/phi3.hpp"
@@ -23,6 +25,14 @@ static_assert(tinyllama_1_1b::parameter_count == 1'100'048'384);
 static_assert(smollm2_135m::parameter_count == 134'515'008);
 static_assert(smollm2_360m::parameter_count == 361'821'120);
 static_assert(smollm2_1_7b::parameter_count == 1'711'376'384);
+
+// Published counts include the pooler, which embeddings do not use.
+template <bert_config C>
+constexpr std::size_t with_pooler = bert_embedder<C>::parameter_count + C.width * (C.width + 1);
+static_assert(with_pooler<bert_base_config> == 109'482'240);
+static_assert(with_pooler<minilm_l6_config> == 22'713'216);
+static_assert(with_pooler<minilm_l12_config> == 33'360'000);
+static_assert(mobilebert<mobilebert_config{}, inlay::first_token>::parameter_count == 24'581'888);
 
 static_assert(gemma3_270m::parameter_count == 268'098'176);
 static_assert(gemma3_1b::parameter_count == 999'885'952);

@@ -76,25 +76,30 @@ result<void> load_rope_factors(rotary_list<R...>, const checkpoint& file, std::t
   return outcome;
 }
 
+/// f(request) with what Model's type says about loading it; the slots are in `model`.
+template <class Model, class K, class F>
+auto with_load_request(Model& model, const F& f) {
+  const auto complete = [&](const checkpoint& file, weight_origin origin) {
+    announce_origin(model, origin);
+    return load_rope_factors(typename Model::rotaries{}, file, model.frequencies);
+  };
+  const auto slots = weight_slots(model);
+  return f(load_request{.description = describe_checkpoint<Model>(),
+                        .slots = slots,
+                        .rope_divisors = rope_divisors(typename Model::rotaries{}),
+                        .complete = complete,
+                        .pack = {&K::panel_bytes, &K::pack_panel},
+                        .vocab = Model::vocab,
+                        .parameters = Model::parameter_count});
+}
+
 /// load<Model>() with a kernel policy of one's own choice.
 template <class Model, class K>
 result<language_model> load_for(checkpoint&& file, const load_options& options) {
   auto loaded = std::make_unique<loaded_model<Model, K>>();
-  Model& model = loaded->model;
-  const auto complete = [&](const checkpoint& f, weight_origin origin) {
-    announce_origin(model, origin);
-    return load_rope_factors(typename Model::rotaries{}, f, model.frequencies);
-  };
-  const auto slots = weight_slots(model);
-  return load_checkpoint(std::move(file), std::move(loaded),
-                         {.description = describe_checkpoint<Model>(),
-                          .slots = slots,
-                          .rope_divisors = rope_divisors(typename Model::rotaries{}),
-                          .complete = complete,
-                          .pack = {&K::panel_bytes, &K::pack_panel},
-                          .vocab = Model::vocab,
-                          .parameters = Model::parameter_count},
-                         options);
+  return with_load_request<Model, K>(loaded->model, [&](const load_request& request) {
+    return load_checkpoint(std::move(file), std::move(loaded), request, options);
+  });
 }
 
 }  // namespace detail

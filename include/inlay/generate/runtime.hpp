@@ -9,6 +9,7 @@
 #include "inlay/generate/load_checkpoint_definitions.hpp"
 #include "inlay/generate/session_implementation.hpp"
 #if defined(INLAY_LINKED)
+#include "inlay/generate/encoder_definitions.hpp"
 #include "inlay/kernels/linked_kernels.hpp"
 
 namespace inlay {

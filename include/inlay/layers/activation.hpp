@@ -22,4 +22,8 @@ struct relu_squared {
   static constexpr auto of(formula::formula auto x) { return formula::relu_squared(x); }
 };
 
+struct hyperbolic_tangent {
+  static constexpr auto of(formula::formula auto x) { return formula::tanh(x); }
+};
+
 }  // namespace inlay

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// y = W x, or W x + b.
+// y = W x, or W x + b; and the same with an activation behind it.
 #pragma once
 
 #include <cstddef>
 #include <tuple>
 
+#include "inlay/layers/activation.hpp"
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
 
@@ -28,12 +29,28 @@ struct linear_at {
   }
 };
 
+template <std::size_t Out, class Activation, bool Bias, std::size_t Width>
+struct dense_at : linear_at<Out, Bias, Width> {
+  template <class Context>
+  void forward(Context& ctx, const_rows<Width> x, rows<Out> y) const {
+    linear_at<Out, Bias, Width>::forward(ctx, x, y);
+    ctx.map(Activation::of(formula::a), y, y);
+  }
+};
+
 }  // namespace detail
 
 template <std::size_t Out, bool Bias = false>
 struct linear {
   template <std::size_t Width>
   using at = detail::linear_at<Out, Bias, Width>;
+};
+
+/// act(W x + b).
+template <std::size_t Out, class Activation, bool Bias = true>
+struct dense {
+  template <std::size_t Width>
+  using at = detail::dense_at<Out, Activation, Bias, Width>;
 };
 
 }  // namespace inlay

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Normalisation of each row: root mean square (Zhang & Sennrich 2019) and mean and variance (Ba et al. 2016).
+// Normalisation of each row: root mean square (Zhang & Sennrich 2019) and mean and variance (Ba et al. 2016). And what
+// stands in its place where a model wants no statistics (MobileBERT's NoNorm, Sun et al. 2020).
 #pragma once
 
 #include <cstddef>
 #include <tuple>
 
+#include "inlay/kernels/formula.hpp"
 #include "inlay/layers/layer.hpp"
 
 namespace inlay {
@@ -68,6 +70,28 @@ struct layer_norm_at {
   }
 };
 
+template <std::size_t Width>
+struct scale_shift_at {
+  static constexpr std::size_t in = Width, out = Width;
+  vector<Width> weight, bias;
+
+  static constexpr auto parameters() {
+    return std::tuple{parameter{"weight", &scale_shift_at::weight}, parameter{"bias", &scale_shift_at::bias}};
+  }
+
+  template <class K>
+  void normalise(const float* x, float* y) const {
+    K::map(formula::a * formula::b + formula::c, Width, y, x, weight.data, bias.data);
+  }
+
+  template <class Context>
+  void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {
+    ctx.for_rows(x.count, Width * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) normalise<typename Context::kernel>(x[i], y[i]);
+    });
+  }
+};
+
 }  // namespace detail
 
 /// x / sqrt(mean(x^2) + epsilon) * weight.
@@ -82,6 +106,12 @@ template <norm_config Config = norm_config{}>
 struct layer_norm {
   template <std::size_t Width>
   using at = detail::layer_norm_at<Config, Width>;
+};
+
+/// x * weight + bias, nothing more.
+struct scale_shift {
+  template <std::size_t Width>
+  using at = detail::scale_shift_at<Width>;
 };
 
 /// No normalisation and no parameters: where a composition asks for a norm and the model has none.

@@ -4,6 +4,11 @@
 
 namespace inlay::models {
 
+struct all_minilm_l6_v2;
+struct all_minilm_l12_v2;
+struct bge_small_en;
+struct bge_base_en;
+
 struct llama3_2_1b;
 struct llama3_2_3b;
 struct smollm2_135m;
