@@ -29,13 +29,14 @@ struct formula_list {
 
 /// What models are made of, compiled as in a model's own translation unit. All other formulas run as programs.
 using linked_formulas = decltype([] {
-  using namespace formula;
-  constexpr constant number(0.0f);
+  using formula::a, formula::b;
+  constexpr formula::constant number(0.0f);
   return []<class... F>(F...) {
     return formula_list<F...>();
-  }(a + b, a * b, a + number * b, a * number, number * a, number * tanh(a * number), sigmoid(a), silu(a), gelu_tanh(a),
-         gelu_erf(a), relu(a), relu_squared(a), silu(a) * b, gelu_tanh(a) * b, gelu_erf(a) * b, relu(a) * b,
-         relu_squared(a) * b, a * sigmoid(b));
+  }(a + b, a * b, a + number * b, a * number, number * a, number * formula::tanh(a * number), formula::sigmoid(a),
+         formula::silu(a), formula::gelu_tanh(a), formula::gelu_erf(a), formula::relu(a), formula::relu_squared(a),
+         formula::silu(a) * b, formula::gelu_tanh(a) * b, formula::gelu_erf(a) * b, formula::relu(a) * b,
+         formula::relu_squared(a) * b, a * formula::sigmoid(b));
 }());
 
 }  // namespace detail
