@@ -13,14 +13,14 @@
 namespace inlay::formula {
 
 struct program {
-  /// 0 ... 3 push an input; then comes push_number, which pushes the next of `numbers`; then the unary operations and
-  /// the binary ones, which take their operands from the stack.
+  /// 0 ... max_inputs - 1 push an input; then comes push_number, which pushes the next of `numbers`; then the unary
+  /// operations and the binary ones, which take their operands from the stack.
   const std::uint8_t* code = nullptr;
   std::size_t size = 0;
   const float* numbers = nullptr;
   std::size_t number_count = 0;
 
-  static constexpr std::size_t max_inputs = 4, max_numbers = 16, max_depth = 16;
+  static constexpr std::size_t max_inputs = 16, max_numbers = 16, max_depth = 16;
   static constexpr std::uint8_t push_number = max_inputs;
   static constexpr std::uint8_t first_unary = push_number + 1;
   static constexpr std::uint8_t first_binary = first_unary + static_cast<std::uint8_t>(unary::error_function) + 1;
