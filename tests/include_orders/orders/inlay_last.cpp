@@ -6,9 +6,9 @@
 #include "hwy/highway.h"
 
 #include "hwy/contrib/math/math-inl.h"
-#include "tests/include_orders/program_code.hpp"
+#include "tests/include_orders/program_code-inl.hpp"
 #if HWY_ONCE
 #include "tests/include_orders/inlay_side.hpp"
 
-#include "tests/include_orders/program_end.hpp"
+#include "tests/include_orders/program_end-inl.hpp"
 #endif

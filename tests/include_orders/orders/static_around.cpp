@@ -4,6 +4,6 @@
 #include "tests/include_orders/inlay_side.hpp"
 
 #include "hwy/contrib/math/math-inl.h"
-#include "tests/include_orders/program_static_code.hpp"
+#include "tests/include_orders/program_static_code-inl.hpp"
 
-#include "tests/include_orders/program_end.hpp"
+#include "tests/include_orders/program_end-inl.hpp"
