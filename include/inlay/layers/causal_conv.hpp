@@ -50,7 +50,8 @@ struct causal_conv {
     const float* taps[] = {t + J < Taps - 1 ? past + (t + J) * Channels : x + (t + J + 1 - Taps) * stride...};
     const auto sum = (... + (input<J>{} * input<Taps + J>{}));
     if constexpr (Bias)
-      K::map(formula::silu(sum + input<2 * Taps>{}), Channels, y, taps[J]..., (weight.data + J * Channels)..., bias.data);
+      K::map(formula::silu(sum + input<2 * Taps>{}), Channels, y, taps[J]..., (weight.data + J * Channels)...,
+             bias.data);
     else
       K::map(formula::silu(sum), Channels, y, taps[J]..., (weight.data + J * Channels)...);
   }

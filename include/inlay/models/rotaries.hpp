@@ -104,7 +104,8 @@ context<K, R...> make_context(rotary_list<R...>, workspace w, std::span<const se
 /// Angles are computed in f32, position times frequency, as the reference implementations do.
 template <class K, class... R>
 void fill_rotations(context<K, R...>& ctx, const std::tuple<typename R::frequencies...>& frequencies) {
-  [[maybe_unused]] const auto fill = [&]<class Rotary>(rotation_table<Rotary>& table, const typename Rotary::frequencies& f) {
+  [[maybe_unused]] const auto fill = [&]<class Rotary>(rotation_table<Rotary>& table,
+                                                       const typename Rotary::frequencies& f) {
     table.cosines = ctx.memory.template take<float>(ctx.row_count * Rotary::pairs);
     table.sines = ctx.memory.template take<float>(ctx.row_count * Rotary::pairs);
     for (const sequence_rows& s : ctx.sequences) {

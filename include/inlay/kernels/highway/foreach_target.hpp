@@ -8,7 +8,21 @@
 // it, or around it. It leans on Highway's internals, which tests/include_orders checks against each Highway version.
 #pragma once
 
+// What the kernels use, included before the first target.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+#include "inlay/config/macros.hpp"
 #include "inlay/kernels/highway/targets.hpp"
+#include "inlay/kernels/policy.hpp"
+#include "inlay/quant/cache_row.hpp"
+#include "inlay/quant/codec.hpp"
 
 #ifndef INLAY_TARGET_INCLUDE
 #define INLAY_TARGET_INCLUDE "inlay/kernels/highway/kernels-inl.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One position of a recurrent layer's head. The state is small enough to stay in the first-level cache from one position
-// to the next.
+// One position of a recurrent layer's head. The state is small enough to stay in the first-level cache from one
+// position to the next.
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
