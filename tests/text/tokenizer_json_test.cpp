@@ -125,6 +125,16 @@ TEST_CASE("a token that is not written in the alphabet of bytes does not come fr
   CHECK((*made)->piece(0) == "\xE2\x84\xA2");
 }
 
+TEST_CASE("bytes without a token are the unknown token, if the model names one") {
+  const auto with_unknown =
+      inlay::tokenizer_from_json(with(R"("vocab":{"<unk>":0,"a":1},"unk_token":"<unk>")", bytes_cut), "unk.json");
+  REQUIRE(with_unknown);
+  CHECK((*with_unknown)->encode("bab") == ids{0, 1, 0});
+  const auto without = inlay::tokenizer_from_json(with(R"("vocab":{"a":0})", bytes_cut), "unk.json");
+  REQUIRE(without);
+  CHECK((*without)->encode("bab") == ids{0});
+}
+
 TEST_CASE("a cut that keeps what it matches is the cut into words") {
   for (const char* how : {R"("Isolated","invert":false)", R"("Isolated","invert":true)", R"("Removed","invert":true)"})
     CHECK(why(with_vocabulary(inlay::concat(

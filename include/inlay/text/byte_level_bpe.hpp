@@ -60,8 +60,9 @@ class byte_level_bpe final : public detail::table_tokenizer {
  public:
   struct options {
     pretokenizer words = {word_split::gpt2};
-    bool whole_words = false;   ///< a word that is a token is taken as it is, whatever the merges say
-    bool space_before = false;  ///< a space is put before a text that does not begin with white space
+    bool whole_words = false;             ///< a word that is a token is taken as it is, whatever the merges say
+    bool space_before = false;            ///< a space is put before a text that does not begin with white space
+    token_id unknown = detail::no_token;  ///< for bytes without a token; without it they are left out
   };
 
   byte_level_bpe(detail::tokenizer_parts parts, detail::merge_index merges, options how)
@@ -69,7 +70,7 @@ class byte_level_bpe final : public detail::table_tokenizer {
     for (std::size_t b = 0; b < 256; ++b) {
       const char c = static_cast<char>(static_cast<unsigned char>(b));
       bytes_[b] = tokens().find_text(std::string_view(&c, 1));
-      if (bytes_[b] == detail::no_token) bytes_[b] = this->specials().unknown.value_or(detail::no_token);
+      if (bytes_[b] == detail::no_token) bytes_[b] = how_.unknown;
     }
   }
 

@@ -231,8 +231,10 @@ class tokenizer_json_builder {
       return std::pair<std::string_view, std::string_view>{left, right};
     });
     if (!merges) return unexpected(merges.error());
-    const byte_level_bpe::options how{
-        .words = pipeline_.words, .whole_words = whole_words, .space_before = pipeline_.byte_level_space};
+    const byte_level_bpe::options how{.words = pipeline_.words,
+                                      .whole_words = whole_words,
+                                      .space_before = pipeline_.byte_level_space,
+                                      .unknown = parts_.specials.unknown.value_or(no_token)};
     return std::make_unique<byte_level_bpe>(std::move(parts_), std::move(*merges), how);
   }
 
