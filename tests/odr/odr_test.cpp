@@ -34,6 +34,13 @@ TEST_CASE("parts of one program keep their own targets and kernels") {
     dot += static_cast<double>(a[i]) * b[i];
     magnitude += std::abs(static_cast<double>(a[i]) * b[i]);
   }
+  // Both factors are at most 1 and rounded to 127 steps of their greatest: half a step of one times the other, twice.
+  double product = 0.0;
+  double product_error = 0.0;
+  for (std::size_t i = 0; i < 64; ++i) {
+    product += static_cast<double>(a[i]) * b[i];
+    product_error += (std::abs(a[i]) + std::abs(b[i]) + 1.0 / 254) * (1.0 / 254) * 1.01;
+  }
   const double mapped = std::tanh(static_cast<double>(a.back())) * b.back() + 1.0;
   const double epsilon = std::numeric_limits<float>::epsilon();
   const std::int64_t supported = inlay::kernels::detail::detect_targets();
@@ -50,6 +57,7 @@ TEST_CASE("parts of one program keep their own targets and kernels") {
           (report.forced != 0 ? report.forced : runnable & -runnable));  // the best is the lowest bit
     CHECK(std::abs(report.dot - dot) <= 2.0 * std::log2(double(length)) * epsilon * magnitude);
     CHECK(std::abs(report.mapped - mapped) <= 8.0 * epsilon);
+    CHECK(std::abs(report.product - product) <= product_error);
     narrowest &= report.compiled;
     widest |= report.compiled;
   }

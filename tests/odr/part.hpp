@@ -15,6 +15,7 @@ struct report {
   std::int64_t forced;    ///< the one INLAY_TARGET names, 0 if none that this part can run
   float dot;              ///< a . b
   float mapped;           ///< last element of tanh(a) * b + 1
+  float product;          ///< last of 20 rows of Q8_0 weights, all of them b[0, 64), times a[0, 64)
 };
 
 #define INLAY_ODR_PARTS(F) F(baseline) F(standard) F(a_narrow) F(b_wide) F(b_baseline)
