@@ -12,51 +12,15 @@
 #include "inlay/text/make_tokenizer.hpp"
 #include "inlay/text/text_decoder.hpp"
 #include "inlay/text/vocabulary.hpp"
-#ifdef INLAY_TEST_UTF8PROC
-#include "inlay/text/unicode_forms_utf8proc.hpp"
-#endif
+#include "tests/text/reference_cases.hpp"
 
-using ids = std::vector<inlay::token_id>;
+using inlay_test::ids;
+using inlay_test::options;
+using inlay_test::read;
 
 namespace {
 
-inlay::tokenizer_options options() {
-#ifdef INLAY_TEST_UTF8PROC
-  return {.forms = &inlay::unicode_from_utf8proc};
-#else
-  return {};
-#endif
-}
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return std::string((std::istreambuf_iterator<char>(file)), {});
-}
-
-// The lines that tests/reference/tokenizers.py writes.
-std::size_t compare(const inlay::tokenizer& t, const std::string& cases_path) {
-  std::ifstream file(cases_path, std::ios::binary);
-  std::string line;
-  std::size_t cases = 0, wrong = 0;
-  while (std::getline(file, line)) {
-    const auto c = nlohmann::json::parse(line, nullptr, false);
-    REQUIRE(c.is_object());
-    if (c.contains("around")) {
-      CHECK(t.encode("a", {.add_special_tokens = true}) == c["around"].get<ids>());
-      continue;
-    }
-    ++cases;
-    const auto text = c["text"].get<std::string>();
-    const ids plain = t.encode(text);
-    const bool same = t.encode(text, {.specials = inlay::special_tokens::recognised}) == c["recognised"].get<ids>() &&
-                      plain == c[c.contains("plain") ? "plain" : "recognised"].get<ids>() &&
-                      inlay::decode(t, plain) == c[c.contains("decoded") ? "decoded" : "text"].get<std::string>();
-    if (!same && ++wrong <= 10) MESSAGE("differs: " << line);
-  }
-  CHECK(cases > 100);
-  CHECK(wrong == 0);
-  return cases;
-}
+using inlay_test::compare;
 
 std::size_t compare(const std::string& tokenizer_path, const std::string& cases_path) {
   CAPTURE(tokenizer_path);
