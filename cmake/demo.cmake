@@ -18,5 +18,7 @@ get_target_property(_inlay_chat_folder example_chat BINARY_DIR)
 add_custom_target(demo
   COMMAND ${INLAY_PARALLEL_BUILD} --target example_chat
   COMMAND ${INLAY_GET_MODEL} ${INLAY_DEMO_MODEL}
-  COMMAND "${_inlay_chat_folder}/chat${CMAKE_EXECUTABLE_SUFFIX}" "${_inlay_demo_file}" --prompt "${INLAY_DEMO_QUESTION}" --stats
+  COMMAND "${CMAKE_COMMAND}" -E echo "> ${INLAY_DEMO_QUESTION}"
+  COMMAND "${_inlay_chat_folder}/chat${CMAKE_EXECUTABLE_SUFFIX}" "${_inlay_demo_file}" --prompt "${INLAY_DEMO_QUESTION}"
+          --temperature 0 --stats
   USES_TERMINAL VERBATIM)

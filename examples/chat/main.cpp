@@ -37,7 +37,7 @@ class conversation {
   int answer(const std::string& text) {
     const std::size_t before = session_.position();
     for (const std::string_view piece : session_.reply(text, options_.generation)) std::cout << piece << std::flush;
-    std::cout << '\n';
+    std::cout << std::endl;
     if (session_.failure()) return fail(*session_.failure());
     const inlay::session_metrics& m = session_.metrics();
     // The last token is read with the next prompt.

@@ -5,12 +5,19 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 #include <vector>
 
+#include "inlay/generate/known_model.hpp"
+
 namespace {
+
+/// As tiny_poet, but for a number of feed-forward components.
+using wider_block = inlay::residual_block<min_gru, inlay::gated_mlp<128, inlay::silu>, norm>;
+using wider_poet = inlay::causal_lm<{.vocab = 256, .width = 48}, inlay::repeat<3, wider_block>, norm, inlay::tied_head>;
 
 const std::string folder = CUSTOM_MODEL;
 
@@ -116,4 +123,19 @@ TEST_CASE("the tokenizer is one token a byte") {
   std::string prompt;
   for (const inlay::token_id id : r.ids) prompt += static_cast<char>(id);
   CHECK(model.text()->encode(prompt) == r.ids);
+}
+
+TEST_CASE("a checkpoint finds its type among several") {
+  const auto file = inlay::open_checkpoint(folder + "/model.safetensors");
+  REQUIRE(file);
+  constexpr std::array types{inlay::known<wider_poet>("wider"), inlay::known<tiny_poet>("tiny")};
+  const auto found = inlay::find_model(*file, types);
+  REQUIRE_MESSAGE(found, found.error());
+  CHECK((*found)->name == "tiny");
+
+  const auto none = inlay::find_model(*file, std::span(types).first(1));
+  REQUIRE_FALSE(none);
+  CHECK(none.error().code == inlay::errc::unsupported);
+  for (const std::string_view part : {"/model.safetensors: ", "wider: ", "blocks.0.mlp.gate.weight", "96", "128"})
+    CHECK_MESSAGE(none.error().message.find(part) != std::string::npos, none.error());
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/opaque_ptr.hpp"
 #include "inlay/generate/encode_texts.hpp"
 #include "inlay/generate/encoder_model.hpp"
 
@@ -24,7 +25,8 @@ namespace inlay {
 
 namespace detail {
 class text_runner;
-}
+opaque_ptr<text_runner> begin_texts(const encoder_model& model, encoder_options options);
+}  // namespace detail
 
 struct classification {
   std::size_t label = 0;             ///< the most likely one
@@ -40,10 +42,9 @@ struct classifier_options : encoder_options {
 /// Holds threads and memory; one for each thread that classifies. The model must outlive it.
 class classifier {
  public:
-  explicit classifier(const encoder_model& model, classifier_options options = {});
-  classifier(classifier&&) noexcept;
-  classifier& operator=(classifier&&) noexcept;
-  ~classifier();
+  explicit classifier(const encoder_model& model, classifier_options options = {})
+      : runner_(detail::begin_texts(model, options)),
+        independent_(options.independent_labels || model.facts().outputs == 1) {}
 
   const encoder_model& model() const;
 
@@ -59,7 +60,7 @@ class classifier {
   result<std::vector<classification>> classify_tokens(std::span<const encoded_text> texts);
 
  private:
-  std::unique_ptr<detail::text_runner> runner_;
+  opaque_ptr<detail::text_runner> runner_;
   bool independent_;
 };
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/opaque_ptr.hpp"
 #include "inlay/generate/encode_texts.hpp"
 #include "inlay/generate/encoder_model.hpp"
 
@@ -24,15 +25,14 @@ namespace inlay {
 
 namespace detail {
 class text_runner;
-}
+opaque_ptr<text_runner> begin_texts(const encoder_model& model, encoder_options options);
+}  // namespace detail
 
 /// Holds threads and memory; one for each thread that embeds. The model must outlive it.
 class embedder {
  public:
-  explicit embedder(const encoder_model& model, encoder_options options = {});
-  embedder(embedder&&) noexcept;
-  embedder& operator=(embedder&&) noexcept;
-  ~embedder();
+  explicit embedder(const encoder_model& model, encoder_options options = {})
+      : runner_(detail::begin_texts(model, options)) {}
 
   const encoder_model& model() const;
   /// Numbers of a vector.
@@ -50,7 +50,7 @@ class embedder {
   result<float_rows> embed_tokens(std::span<const encoded_text> texts);
 
  private:
-  std::unique_ptr<detail::text_runner> runner_;
+  opaque_ptr<detail::text_runner> runner_;
 };
 
 /// The cosine of the angle between two vectors of the same width: 1 where they point the same way, 0 for zero vectors.

@@ -25,11 +25,10 @@
 
 namespace inlay {
 
-INLAY_DEFINITION embedder::embedder(const encoder_model& model, encoder_options options)
-    : runner_(std::make_unique<detail::text_runner>(model, options)) {}
-INLAY_DEFINITION embedder::embedder(embedder&&) noexcept = default;
-INLAY_DEFINITION embedder& embedder::operator=(embedder&&) noexcept = default;
-INLAY_DEFINITION embedder::~embedder() = default;
+INLAY_DEFINITION opaque_ptr<detail::text_runner> detail::begin_texts(const encoder_model& model,
+                                                                     encoder_options options) {
+  return make_opaque<text_runner>(model, options);
+}
 
 INLAY_DEFINITION const encoder_model& embedder::model() const { return runner_->model(); }
 INLAY_DEFINITION result<float_rows> embedder::embed(std::span<const std::string_view> texts) {
@@ -54,13 +53,6 @@ INLAY_DEFINITION float cosine(std::span<const float> a, std::span<const float> b
   }
   return aa == 0.0 || bb == 0.0 ? 0.0f : static_cast<float>(ab / std::sqrt(aa * bb));
 }
-
-INLAY_DEFINITION classifier::classifier(const encoder_model& model, classifier_options options)
-    : runner_(std::make_unique<detail::text_runner>(model, options)),
-      independent_(options.independent_labels || model.facts().outputs == 1) {}
-INLAY_DEFINITION classifier::classifier(classifier&&) noexcept = default;
-INLAY_DEFINITION classifier& classifier::operator=(classifier&&) noexcept = default;
-INLAY_DEFINITION classifier::~classifier() = default;
 
 namespace detail {
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/opaque_ptr.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/text/tokenizer.hpp"
 
@@ -33,9 +34,6 @@ class encoder_model {
   /// otherwise.
   struct parts;
   explicit encoder_model(std::unique_ptr<parts> from);
-  encoder_model(encoder_model&&) noexcept;
-  encoder_model& operator=(encoder_model&&) noexcept;
-  ~encoder_model();
 
   const encoder_facts& facts() const;
   /// Null if the checkpoint carries none that can be used: then the model is used by token ids alone.
@@ -49,7 +47,7 @@ class encoder_model {
   void forward(const encoder_batch& b, workspace w) const;
 
  private:
-  std::unique_ptr<parts> parts_;
+  opaque_ptr<parts> parts_;
 };
 
 /// Loads a checkpoint into an encoder type: a GGUF file, a safetensors file, or a folder with config.json and

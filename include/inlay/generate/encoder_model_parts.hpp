@@ -38,10 +38,7 @@ struct encoder_model::parts {
   std::vector<std::string> labels = {};
 };
 
-INLAY_DEFINITION encoder_model::encoder_model(std::unique_ptr<parts> from) : parts_(std::move(from)) {}
-INLAY_DEFINITION encoder_model::encoder_model(encoder_model&&) noexcept = default;
-INLAY_DEFINITION encoder_model& encoder_model::operator=(encoder_model&&) noexcept = default;
-INLAY_DEFINITION encoder_model::~encoder_model() = default;
+inline encoder_model::encoder_model(std::unique_ptr<parts> from) : parts_(make_opaque(std::move(from))) {}
 
 INLAY_DEFINITION const encoder_facts& encoder_model::facts() const { return parts_->facts; }
 INLAY_DEFINITION const tokenizer* encoder_model::text() const { return parts_->text.get(); }

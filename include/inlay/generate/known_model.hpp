@@ -16,7 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "inlay/core/error.hpp"
 #include "inlay/generate/load.hpp"
+#include "inlay/generate/load_checkpoint.hpp"
+#include "inlay/io/checkpoint.hpp"
 
 namespace inlay {
 
@@ -26,31 +29,23 @@ struct known_model {
   /// Whether the checkpoint states the numbers of the type and has all its tensors in the right shapes; if not, why.
   result<void> (*fits)(const checkpoint&);
   /// load<Model>() of a checkpoint that is open already.
-  result<language_model> (*load)(checkpoint, const load_options&);
+  result<language_model> (*load)(checkpoint&&, const load_options&);
 };
 
 namespace detail {
 
 template <class Model>
 result<void> fits(const checkpoint& file) {
-  if (auto same = check_facts(file, describe_checkpoint<Model>()); !same) return same;
   const auto model = std::make_unique<Model>();
   const auto slots = weight_slots(*model);
-  if (const auto sources = weight_resolver(file, describe_checkpoint<Model>(), slots).resolve(); !sources)
-    return unexpected<error>(sources.error());
-  return {};
-}
-
-template <class Model>
-result<language_model> load_opened(checkpoint file, const load_options& options) {
-  return load_for<Model, kernels::standard>(std::move(file), options);
+  return check_checkpoint(file, describe_checkpoint<Model>(), slots);
 }
 
 }  // namespace detail
 
 template <class Model>
 constexpr known_model known(std::string_view name) {
-  return {name, detail::fits<Model>, detail::load_opened<Model>};
+  return {name, detail::fits<Model>, detail::load_for<Model, kernels::standard>};
 }
 
 /// The first of the types that the checkpoint fits; errc::unsupported, with the reasons, if there is none.

@@ -14,6 +14,7 @@
 
 #include "inlay/core/error.hpp"
 #include "inlay/core/function_ref.hpp"
+#include "inlay/core/opaque_ptr.hpp"
 #include "inlay/text/tokenizer.hpp"
 #include "inlay/text/tokenizer_options.hpp"
 
@@ -51,9 +52,6 @@ class language_model {
   /// What a model is made of (generate/language_model_parts.hpp): filled by load(), or by whoever builds one otherwise.
   struct parts;
   explicit language_model(std::unique_ptr<parts> from);
-  language_model(language_model&&) noexcept;
-  language_model& operator=(language_model&&) noexcept;
-  ~language_model();
 
   const model_facts& facts() const;
   std::size_t vocab() const { return facts().vocab; }
@@ -82,7 +80,7 @@ class language_model {
   void forward(const batch& b, workspace w) const;
 
  private:
-  std::unique_ptr<parts> parts_;
+  opaque_ptr<parts> parts_;
 };
 
 /// Loads a checkpoint into a model type: a GGUF file, a safetensors file, or a folder with config.json and safetensors

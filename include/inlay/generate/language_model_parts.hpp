@@ -32,10 +32,7 @@ struct language_model::parts {
   std::size_t trained_context = 0;
 };
 
-INLAY_DEFINITION language_model::language_model(std::unique_ptr<parts> from) : parts_(std::move(from)) {}
-INLAY_DEFINITION language_model::language_model(language_model&&) noexcept = default;
-INLAY_DEFINITION language_model& language_model::operator=(language_model&&) noexcept = default;
-INLAY_DEFINITION language_model::~language_model() = default;
+inline language_model::language_model(std::unique_ptr<parts> from) : parts_(make_opaque(std::move(from))) {}
 
 INLAY_DEFINITION const model_facts& language_model::facts() const { return parts_->facts; }
 INLAY_DEFINITION const tokenizer* language_model::text() const { return parts_->text.get(); }

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "inlay/generate/classifier.hpp"
+#include "inlay/generate/embedder.hpp"
 #include "inlay/generate/encoder_model.hpp"
 #include "inlay/generate/load.hpp"
 #include "inlay/generate/load_encoder_checkpoint.hpp"

@@ -11,11 +11,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "inlay/core/callback.hpp"
 #include "inlay/core/dtype.hpp"
 #include "inlay/core/error.hpp"
+#include "inlay/core/opaque_ptr.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/sampling.hpp"
 #include "inlay/text/chat_prompt.hpp"
@@ -102,10 +104,10 @@ class session {
  public:
   /// Takes all memory the session will use; if that fails, failure() says so and nothing can be generated. The model
   /// must outlive the session.
-  explicit session(const language_model& model, session_options options = {});
+  explicit session(const language_model& model, session_options options = {})
+      : implementation_(begin(model, std::move(options))) {}
   session(const session&) = delete;
   session& operator=(const session&) = delete;
-  ~session();
 
   const language_model& model() const;
   const session_options& options() const;
@@ -152,7 +154,9 @@ class session {
 
  private:
   class implementation;
-  std::unique_ptr<implementation> implementation_;
+  static opaque_ptr<implementation> begin(const language_model& model, session_options options);
+
+  opaque_ptr<implementation> implementation_;
 };
 
 }  // namespace inlay

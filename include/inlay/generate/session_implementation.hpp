@@ -353,9 +353,10 @@ class session::implementation {
   std::optional<error> failure_;
 };
 
-INLAY_DEFINITION session::session(const language_model& model, session_options options)
-    : implementation_(std::make_unique<implementation>(model, std::move(options))) {}
-INLAY_DEFINITION session::~session() = default;
+INLAY_DEFINITION opaque_ptr<session::implementation> session::begin(const language_model& model,
+                                                                    session_options options) {
+  return make_opaque<implementation>(model, std::move(options));
+}
 
 INLAY_DEFINITION const language_model& session::model() const { return implementation_->model(); }
 INLAY_DEFINITION const session_options& session::options() const { return implementation_->options(); }
