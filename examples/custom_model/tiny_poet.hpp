@@ -16,8 +16,8 @@ struct min_gru {
     inlay::matrix<Width, Width> gate, candidate;
 
     static constexpr auto parameters() {
-      return std::tuple{inlay::parameter{"gate.weight", &at::gate},
-                        inlay::parameter{"candidate.weight", &at::candidate}};
+      return inlay::tuple{inlay::parameter{"gate.weight", &at::gate},
+                          inlay::parameter{"candidate.weight", &at::candidate}};
     }
     static constexpr std::size_t scratch_bytes(std::size_t rows) { return inlay::float_bytes(rows * Width); }
 

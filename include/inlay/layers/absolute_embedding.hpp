@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
@@ -49,8 +48,8 @@ struct position_and_type {
   [[no_unique_address]] optional_parameter<Config.token_types != 0, table<Config.token_types, Width>> type;
 
   static constexpr auto parameters() {
-    return std::tuple{parameter{"position.weight", &position_and_type::position},
-                      parameter{"type.weight", &position_and_type::type}};
+    return tuple{parameter{"position.weight", &position_and_type::position},
+                 parameter{"type.weight", &position_and_type::type}};
   }
 
   /// Adds them to h; `types` may be empty: all 0.
@@ -78,9 +77,9 @@ struct absolute_embedding_at {
   position_and_type<Config, Width> place;
   bound<Norm, Width> norm;
 
-  static constexpr auto parameters() { return std::tuple{parameter{"token.weight", &absolute_embedding_at::token}}; }
+  static constexpr auto parameters() { return tuple{parameter{"token.weight", &absolute_embedding_at::token}}; }
   static constexpr auto children() {
-    return std::tuple{child{"", &absolute_embedding_at::place}, child{"norm", &absolute_embedding_at::norm}};
+    return tuple{child{"", &absolute_embedding_at::place}, child{"norm", &absolute_embedding_at::norm}};
   }
 
   template <class Context>
@@ -103,11 +102,10 @@ struct trigram_embedding_at {
   position_and_type<Config, Width> place;
   bound<Norm, Width> norm;
 
-  static constexpr auto parameters() { return std::tuple{parameter{"token.weight", &trigram_embedding_at::token}}; }
+  static constexpr auto parameters() { return tuple{parameter{"token.weight", &trigram_embedding_at::token}}; }
   static constexpr auto children() {
     using self = trigram_embedding_at;
-    return std::tuple{child{"transformation", &self::transformation}, child{"", &self::place},
-                      child{"norm", &self::norm}};
+    return tuple{child{"transformation", &self::transformation}, child{"", &self::place}, child{"norm", &self::norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) { return float_bytes(rows * 3 * Narrow); }
 

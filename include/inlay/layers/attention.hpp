@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/heads.hpp"
@@ -79,19 +78,19 @@ struct attention_at {
 
   static constexpr auto parameters() {
     using self = attention_at;
-    return std::tuple{parameter{"q.weight", &self::q, head_dim},
-                      parameter{"gate.weight", &self::gate, head_dim},
-                      parameter{"q.bias", &self::q_bias, head_dim},
-                      parameter{"k.weight", &self::k, head_dim},
-                      parameter{"k.bias", &self::k_bias, head_dim},
-                      parameter{"v.weight", &self::v},
-                      parameter{"v.bias", &self::v_bias},
-                      parameter{"o.weight", &self::o},
-                      parameter{"o.bias", &self::o_bias}};
+    return tuple{parameter{"q.weight", &self::q, head_dim},
+                 parameter{"gate.weight", &self::gate, head_dim},
+                 parameter{"q.bias", &self::q_bias, head_dim},
+                 parameter{"k.weight", &self::k, head_dim},
+                 parameter{"k.bias", &self::k_bias, head_dim},
+                 parameter{"v.weight", &self::v},
+                 parameter{"v.bias", &self::v_bias},
+                 parameter{"o.weight", &self::o},
+                 parameter{"o.bias", &self::o_bias}};
   }
   static constexpr auto children() {
-    return std::tuple{child{"q_norm", &attention_at::q_norm}, child{"k_norm", &attention_at::k_norm},
-                      child{"v_norm", &attention_at::value_norm}};
+    return tuple{child{"q_norm", &attention_at::q_norm}, child{"k_norm", &attention_at::k_norm},
+                 child{"v_norm", &attention_at::value_norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     const std::size_t projected = own ? 2 * float_bytes(rows * kv_width) : 0;

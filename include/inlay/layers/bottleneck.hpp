@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
@@ -41,18 +40,18 @@ struct bottleneck_at {
 
   static constexpr auto children() {
     using self = bottleneck_at;
-    return std::tuple{child{"input", &self::input},
-                      child{"input_norm", &self::input_norm},
-                      child{"query_key", &self::query_key},
-                      child{"query_key_norm", &self::query_key_norm},
-                      child{"attention.q", &self::q},
-                      child{"attention.k", &self::k},
-                      child{"attention.v", &self::v},
-                      child{"attention.o", &self::o},
-                      child{"attention.post_norm", &self::o_norm},
-                      child{"", &self::rest},
-                      child{"output", &self::output},
-                      child{"output_norm", &self::output_norm}};
+    return tuple{child{"input", &self::input},
+                 child{"input_norm", &self::input_norm},
+                 child{"query_key", &self::query_key},
+                 child{"query_key_norm", &self::query_key_norm},
+                 child{"attention.q", &self::q},
+                 child{"attention.k", &self::k},
+                 child{"attention.v", &self::v},
+                 child{"attention.o", &self::o},
+                 child{"attention.post_norm", &self::o_norm},
+                 child{"", &self::rest},
+                 child{"output", &self::output},
+                 child{"output_norm", &self::output_norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     const std::size_t narrow = 5 * float_bytes(rows * inner) + core::scratch_bytes(rows);

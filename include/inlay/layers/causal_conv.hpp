@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <tuple>
 #include <utility>
 
 #include "inlay/layers/context.hpp"
@@ -23,7 +22,7 @@ struct causal_conv {
   [[no_unique_address]] optional_parameter<Bias, vector<Channels>> bias;
 
   static constexpr auto parameters() {
-    return std::tuple{parameter{"weight", &causal_conv::weight, Taps}, parameter{"bias", &causal_conv::bias}};
+    return tuple{parameter{"weight", &causal_conv::weight, Taps}, parameter{"bias", &causal_conv::bias}};
   }
 
   /// out[t] = silu(sum of taps), for `count` rows of x that are `stride` floats apart; out is [count, Channels].

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
@@ -30,7 +29,7 @@ struct chain_at<Width, Last> {
   static constexpr std::size_t in = Width, out = layer::out;
   layer last;
 
-  static constexpr auto children() { return std::tuple{child{layer_name<Last>(), &chain_at::last}}; }
+  static constexpr auto children() { return tuple{child{layer_name<Last>(), &chain_at::last}}; }
   static constexpr std::size_t scratch_bytes(std::size_t rows) { return inlay::scratch_bytes<layer>(rows); }
 
   template <class Context>
@@ -48,7 +47,7 @@ struct chain_at<Width, First, Second, More...> {
   others rest;
 
   static constexpr auto children() {
-    return std::tuple{child{layer_name<First>(), &chain_at::first}, child{"", &chain_at::rest}};
+    return tuple{child{layer_name<First>(), &chain_at::first}, child{"", &chain_at::rest}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return float_bytes(rows * layer::out) + std::max(inlay::scratch_bytes<layer>(rows), others::scratch_bytes(rows));

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <string_view>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
@@ -35,18 +34,16 @@ struct dense_and_experts_at {
   norm_type expert_norm;
   norm_type post_norm;
 
-  static constexpr auto parameters() {
-    return std::tuple{parameter{"router.scale", &dense_and_experts_at::router_scale}};
-  }
+  static constexpr auto parameters() { return tuple{parameter{"router.scale", &dense_and_experts_at::router_scale}}; }
   static constexpr auto children() {
     using self = dense_and_experts_at;
-    return std::tuple{child{"norm", &self::norm},
-                      child{"", &self::dense},
-                      child{"dense_norm", &self::dense_norm},
-                      child{"expert_in_norm", &self::expert_in_norm},
-                      child{"", &self::experts},
-                      child{"expert_norm", &self::expert_norm},
-                      child{"post_norm", &self::post_norm}};
+    return tuple{child{"norm", &self::norm},
+                 child{"", &self::dense},
+                 child{"dense_norm", &self::dense_norm},
+                 child{"expert_in_norm", &self::expert_in_norm},
+                 child{"", &self::experts},
+                 child{"expert_norm", &self::expert_norm},
+                 child{"post_norm", &self::post_norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return 4 * float_bytes(rows * Width) +

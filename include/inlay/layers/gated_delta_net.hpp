@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <string_view>
-#include <tuple>
 
 #include "inlay/layers/causal_conv.hpp"
 #include "inlay/layers/context.hpp"
@@ -54,12 +53,12 @@ struct gated_delta_net_at {
 
   static constexpr auto parameters() {
     using self = gated_delta_net_at;
-    return std::tuple{parameter{"qkv.weight", &self::qkv},         parameter{"gate.weight", &self::gate},
-                      parameter{"rate.weight", &self::rate},       parameter{"dt.weight", &self::decay_input},
-                      parameter{"dt.bias", &self::dt_bias},        parameter{"decay", &self::decay},
-                      parameter{"gated_norm.weight", &self::norm}, parameter{"out.weight", &self::out_projection}};
+    return tuple{parameter{"qkv.weight", &self::qkv},         parameter{"gate.weight", &self::gate},
+                 parameter{"rate.weight", &self::rate},       parameter{"dt.weight", &self::decay_input},
+                 parameter{"dt.bias", &self::dt_bias},        parameter{"decay", &self::decay},
+                 parameter{"gated_norm.weight", &self::norm}, parameter{"out.weight", &self::out_projection}};
   }
-  static constexpr auto children() { return std::tuple{child{"conv", &gated_delta_net_at::conv}}; }
+  static constexpr auto children() { return tuple{child{"conv", &gated_delta_net_at::conv}}; }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return 2 * float_bytes(rows * channels) + 2 * float_bytes(rows * values) + 2 * float_bytes(rows * value_heads);
   }

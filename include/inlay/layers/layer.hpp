@@ -2,8 +2,8 @@
 // The layer concept. In a model's text a layer is a spec, e.g. gated_mlp<1536, silu>, that does not repeat the width of
 // the stream it is put in. The composition binds it: `spec::at<576>` is the layer, a type with
 //   static constexpr std::size_t in, out;          widths of its input and output rows
-//   static constexpr auto parameters();            optional: std::tuple of inlay::parameter, for its members
-//   static constexpr auto children();              optional: std::tuple of inlay::child
+//   static constexpr auto parameters();            optional: inlay::tuple of inlay::parameter, for its members
+//   static constexpr auto children();              optional: inlay::tuple of inlay::child
 //   using state = ...;                             optional: what it remembers of a sequence (layers/state.hpp)
 //   static constexpr std::size_t scratch_bytes(std::size_t rows);    optional: what it takes from ctx.memory
 //   template <class Context> void forward(Context&, const_rows<in>, rows<out>) const;            without a state

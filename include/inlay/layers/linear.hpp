@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/layers/activation.hpp"
 #include "inlay/layers/context.hpp"
@@ -20,7 +19,7 @@ struct linear_at {
   [[no_unique_address]] optional_parameter<Bias, vector<Out>> bias;
 
   static constexpr auto parameters() {
-    return std::tuple{parameter{"weight", &linear_at::weight}, parameter{"bias", &linear_at::bias}};
+    return tuple{parameter{"weight", &linear_at::weight}, parameter{"bias", &linear_at::bias}};
   }
 
   template <class Context>

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <string_view>
-#include <tuple>
 
 #include "inlay/layers/causal_conv.hpp"
 #include "inlay/layers/context.hpp"
@@ -48,14 +47,14 @@ struct mamba2_at {
 
   static constexpr auto parameters() {
     using self = mamba2_at;
-    return std::tuple{parameter{"in.weight", &self::in_projection},
-                      parameter{"dt.bias", &self::dt_bias},
-                      parameter{"decay", &self::decay},
-                      parameter{"skip", &self::skip},
-                      parameter{"gated_norm.weight", &self::norm},
-                      parameter{"out.weight", &self::out_projection}};
+    return tuple{parameter{"in.weight", &self::in_projection},
+                 parameter{"dt.bias", &self::dt_bias},
+                 parameter{"decay", &self::decay},
+                 parameter{"skip", &self::skip},
+                 parameter{"gated_norm.weight", &self::norm},
+                 parameter{"out.weight", &self::out_projection}};
   }
-  static constexpr auto children() { return std::tuple{child{"conv", &mamba2_at::conv}}; }
+  static constexpr auto children() { return tuple{child{"conv", &mamba2_at::conv}}; }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return float_bytes(rows * projected) + float_bytes(rows * channels) + float_bytes(rows * inner);
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/layers/activation.hpp"
 #include "inlay/layers/context.hpp"
@@ -24,9 +23,9 @@ struct gated_mlp_at {
 
   static constexpr auto parameters() {
     using self = gated_mlp_at;
-    return std::tuple{parameter{"gate.weight", &self::gate}, parameter{"gate.bias", &self::gate_bias},
-                      parameter{"up.weight", &self::up},     parameter{"up.bias", &self::up_bias},
-                      parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
+    return tuple{parameter{"gate.weight", &self::gate}, parameter{"gate.bias", &self::gate_bias},
+                 parameter{"up.weight", &self::up},     parameter{"up.bias", &self::up_bias},
+                 parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) { return 2 * float_bytes(rows * Inner); }
 
@@ -51,8 +50,8 @@ struct mlp_at {
 
   static constexpr auto parameters() {
     using self = mlp_at;
-    return std::tuple{parameter{"up.weight", &self::up}, parameter{"up.bias", &self::up_bias},
-                      parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
+    return tuple{parameter{"up.weight", &self::up}, parameter{"up.bias", &self::up_bias},
+                 parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) { return float_bytes(rows * Inner); }
 

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <tuple>
 
 #include "inlay/layers/activation.hpp"
 #include "inlay/layers/context.hpp"
@@ -67,11 +66,11 @@ struct moe_at {
 
   static constexpr auto parameters() {
     using self = moe_at;
-    return std::tuple{parameter{"router.weight", &self::router},       parameter{"router.bias", &self::selection_bias},
-                      parameter{"experts.scale", &self::expert_scale}, parameter{"experts.gate.weight", &self::gate},
-                      parameter{"experts.up.weight", &self::up},       parameter{"experts.down.weight", &self::down}};
+    return tuple{parameter{"router.weight", &self::router},       parameter{"router.bias", &self::selection_bias},
+                 parameter{"experts.scale", &self::expert_scale}, parameter{"experts.gate.weight", &self::gate},
+                 parameter{"experts.up.weight", &self::up},       parameter{"experts.down.weight", &self::down}};
   }
-  static constexpr auto children() { return std::tuple{child{"shared", &moe_at::shared}}; }
+  static constexpr auto children() { return tuple{child{"shared", &moe_at::shared}}; }
 
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     const std::size_t routed = rows * top_k;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/kernels/formula.hpp"
 #include "inlay/layers/layer.hpp"
@@ -24,7 +23,7 @@ struct rms_norm_at {
   static constexpr std::size_t in = Width, out = Width;
   [[no_unique_address]] optional_parameter<Config.scale, vector<Width>> weight;
 
-  static constexpr auto parameters() { return std::tuple{parameter{"weight", &rms_norm_at::weight}}; }
+  static constexpr auto parameters() { return tuple{parameter{"weight", &rms_norm_at::weight}}; }
 
   /// One row; y may be x. For layers that normalise parts of their rows (heads).
   template <class K>
@@ -50,7 +49,7 @@ struct layer_norm_at {
   [[no_unique_address]] optional_parameter<Config.shift, vector<Width>> bias;
 
   static constexpr auto parameters() {
-    return std::tuple{parameter{"weight", &layer_norm_at::weight}, parameter{"bias", &layer_norm_at::bias}};
+    return tuple{parameter{"weight", &layer_norm_at::weight}, parameter{"bias", &layer_norm_at::bias}};
   }
 
   template <class K>
@@ -76,7 +75,7 @@ struct scale_shift_at {
   vector<Width> weight, bias;
 
   static constexpr auto parameters() {
-    return std::tuple{parameter{"weight", &scale_shift_at::weight}, parameter{"bias", &scale_shift_at::bias}};
+    return tuple{parameter{"weight", &scale_shift_at::weight}, parameter{"bias", &scale_shift_at::bias}};
   }
 
   template <class K>

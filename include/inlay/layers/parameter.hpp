@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 
+#include "inlay/core/tuple.hpp"
 #include "inlay/kernels/types.hpp"
 
 namespace inlay {
@@ -111,9 +111,8 @@ inline std::string join_path(const std::string& path, std::string_view name) {
 template <class Layer, class F>
 constexpr void for_each_child_type(const F& f) {
   if constexpr (has_children<Layer>)
-    std::apply(
-        [&](const auto&... c) { (f.template operator()<typename std::remove_cvref_t<decltype(c)>::layer>(1), ...); },
-        Layer::children());
+    Layer::children().apply(
+        [&](const auto&... c) { (f.template operator()<typename std::remove_cvref_t<decltype(c)>::layer>(1), ...); });
   if constexpr (has_repeated<Layer>)
     [&]<class... Entries>(layer_list<Entries...>) {
       (f.template operator()<typename Entries::layer>(Entries::count), ...);
@@ -132,11 +131,11 @@ void for_each_parameter(Layer& layer, const std::string& path, F& f) {
       if constexpr (!std::is_same_v<typename std::remove_cvref_t<decltype(p)>::tensor, absent>)
         f(detail::join_path(path, p.name), layer.*(p.member), p);
     };
-    std::apply([&](const auto&... p) { (visit(p), ...); }, type::parameters());
+    type::parameters().apply([&](const auto&... p) { (visit(p), ...); });
   }
   const auto descend = [&](std::string_view name, auto& c) { for_each_parameter(c, detail::join_path(path, name), f); };
   if constexpr (detail::has_children<type>)
-    std::apply([&](const auto&... c) { (descend(c.name, layer.*(c.member)), ...); }, type::children());
+    type::children().apply([&](const auto&... c) { (descend(c.name, layer.*(c.member)), ...); });
   if constexpr (detail::has_repeated<type>) type::for_each_child(layer, descend);
 }
 
@@ -148,7 +147,7 @@ template <class Layer>
 void announce_origin(Layer& layer, weight_origin origin) {
   if constexpr (requires { layer.loaded_from(origin); }) layer.loaded_from(origin);
   if constexpr (detail::has_children<Layer>)
-    std::apply([&](const auto&... c) { (announce_origin(layer.*(c.member), origin), ...); }, Layer::children());
+    Layer::children().apply([&](const auto&... c) { (announce_origin(layer.*(c.member), origin), ...); });
   if constexpr (detail::has_repeated<Layer>)
     Layer::for_each_child(layer, [origin](std::string_view, auto& c) { announce_origin(c, origin); });
 }
@@ -159,9 +158,8 @@ template <class Layer>
 consteval std::size_t count_parameters() {
   std::size_t sum = 0;
   if constexpr (has_parameters<Layer>)
-    std::apply(
-        [&](const auto&... p) { ((sum += p.shared ? 0 : std::remove_cvref_t<decltype(p)>::tensor::count), ...); },
-        Layer::parameters());
+    Layer::parameters().apply(
+        [&](const auto&... p) { ((sum += p.shared ? 0 : std::remove_cvref_t<decltype(p)>::tensor::count), ...); });
   for_each_child_type<Layer>([&]<class Child>(std::size_t count) { sum += count * count_parameters<Child>(); });
   return sum;
 }
@@ -172,14 +170,12 @@ consteval std::size_t widest_input() {
   std::size_t widest = 0;
   const auto raise = [&](std::size_t n) { widest = n > widest ? n : widest; };
   if constexpr (has_parameters<Layer>)
-    std::apply(
-        [&](const auto&... p) {
-          const auto look = [&]<class Tensor>(Tensor*) {
-            if constexpr (requires { Tensor::columns; }) raise(Tensor::columns);
-          };
-          (look(static_cast<typename std::remove_cvref_t<decltype(p)>::tensor*>(nullptr)), ...);
-        },
-        Layer::parameters());
+    Layer::parameters().apply([&](const auto&... p) {
+      const auto look = [&]<class Tensor>(Tensor*) {
+        if constexpr (requires { Tensor::columns; }) raise(Tensor::columns);
+      };
+      (look(static_cast<typename std::remove_cvref_t<decltype(p)>::tensor*>(nullptr)), ...);
+    });
   for_each_child_type<Layer>([&]<class Child>(std::size_t) { raise(widest_input<Child>()); });
   return widest;
 }

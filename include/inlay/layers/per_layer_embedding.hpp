@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <tuple>
 
 #include "inlay/layers/activation.hpp"
 #include "inlay/layers/context.hpp"
@@ -39,8 +38,8 @@ struct per_layer_embedding_at {
 
   static constexpr auto parameters() {
     using self = per_layer_embedding_at;
-    return std::tuple{parameter{"embedding.weight", &self::embedding},
-                      parameter{"projection.weight", &self::projection}, parameter{"norm.weight", &self::norm}};
+    return tuple{parameter{"embedding.weight", &self::embedding}, parameter{"projection.weight", &self::projection},
+                 parameter{"norm.weight", &self::norm}};
   }
   static constexpr std::size_t side_bytes(std::size_t rows) { return 2 * float_bytes(rows * all); }
 
@@ -82,8 +81,8 @@ struct per_layer_input_at {
 
   static constexpr auto parameters() {
     using self = per_layer_input_at;
-    return std::tuple{parameter{"gate.weight", &self::gate}, parameter{"up.weight", &self::up},
-                      parameter{"post_norm.weight", &self::norm}};
+    return tuple{parameter{"gate.weight", &self::gate}, parameter{"up.weight", &self::up},
+                 parameter{"post_norm.weight", &self::norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return float_bytes(rows * inner) + float_bytes(rows * Width);

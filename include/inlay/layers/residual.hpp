@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstddef>
-#include <tuple>
 #include <utility>
 
 #include "inlay/core/fixed_string.hpp"
@@ -45,8 +44,7 @@ struct branch_at {
   [[no_unique_address]] std::conditional_t<post, norm_layer, absent> after;
 
   static constexpr auto children() {
-    return std::tuple{child{"norm", &branch_at::norm}, child{"", &branch_at::layer},
-                      child{"post_norm", &branch_at::after}};
+    return tuple{child{"norm", &branch_at::norm}, child{"", &branch_at::layer}, child{"post_norm", &branch_at::after}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return 2 * float_bytes(rows * Width) + inlay::scratch_bytes<inner>(rows);
@@ -78,19 +76,19 @@ struct named_branch {
   using state = state_of<inner>;
   inner branch;
 
-  static constexpr auto children() { return std::tuple{child{layer_name<Spec>(), &named_branch::branch}}; }
+  static constexpr auto children() { return tuple{child{layer_name<Spec>(), &named_branch::branch}}; }
 };
 
 template <std::size_t Width, class... Branches>
 struct block_at {
   static constexpr std::size_t in = Width, out = Width;
   using state = state_tuple<state_of<bound<Branches, Width>>...>;
-  std::tuple<named_branch<Branches, Width>...> each;
+  tuple<named_branch<Branches, Width>...> each;
 
   using repeated = layer_list<times<named_branch<Branches, Width>, 1>...>;
   template <class Self, class F>
   static void for_each_child(Self& self, const F& f) {
-    std::apply([&](auto&... b) { (f(std::string_view(), b), ...); }, self.each);
+    self.each.apply([&](auto&... b) { (f(std::string_view(), b), ...); });
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     std::size_t most = 0;
@@ -101,7 +99,7 @@ struct block_at {
   template <class Context>
   void apply(Context& ctx, state& s, rows<Width> h) const {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (std::get<I>(each).branch.apply(ctx, std::get<I>(s.each), h), ...);
+      (get<I>(each).branch.apply(ctx, get<I>(s.each), h), ...);
     }(std::index_sequence_for<Branches...>{});
   }
 };

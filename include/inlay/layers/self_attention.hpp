@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/heads.hpp"
@@ -112,17 +111,17 @@ struct self_attention_at {
 
   static constexpr auto parameters() {
     using self = self_attention_at;
-    return std::tuple{parameter{"q.weight", &self::q, core::head_dim},
-                      parameter{"q.bias", &self::q_bias, core::head_dim},
-                      parameter{"k.weight", &self::k, core::head_dim},
-                      parameter{"k.bias", &self::k_bias, core::head_dim},
-                      parameter{"v.weight", &self::v},
-                      parameter{"v.bias", &self::v_bias},
-                      parameter{"o.weight", &self::o},
-                      parameter{"o.bias", &self::o_bias}};
+    return tuple{parameter{"q.weight", &self::q, core::head_dim},
+                 parameter{"q.bias", &self::q_bias, core::head_dim},
+                 parameter{"k.weight", &self::k, core::head_dim},
+                 parameter{"k.bias", &self::k_bias, core::head_dim},
+                 parameter{"v.weight", &self::v},
+                 parameter{"v.bias", &self::v_bias},
+                 parameter{"o.weight", &self::o},
+                 parameter{"o.bias", &self::o_bias}};
   }
   static constexpr auto children() {
-    return std::tuple{child{"q_norm", &self_attention_at::q_norm}, child{"k_norm", &self_attention_at::k_norm}};
+    return tuple{child{"q_norm", &self_attention_at::q_norm}, child{"k_norm", &self_attention_at::k_norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
     return 2 * float_bytes(rows * q_width) + 2 * float_bytes(rows * kv_width) + core::scratch_bytes(rows);

@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "inlay/core/fixed_string.hpp"
@@ -42,12 +41,11 @@ struct stack_at {
   using state = state_tuple<typename stack_element<Width, Elements>::state...>;
   using repeated = layer_list<times<stack_element<Width, Elements>, 1>...>;
 
-  std::tuple<stack_element<Width, Elements>...> elements;
+  tuple<stack_element<Width, Elements>...> elements;
 
   template <class Self, class F>
   static void for_each_block(Self& self, std::size_t& index, const F& f) {
-    std::apply([&](auto&... e) { (std::remove_cvref_t<decltype(e)>::for_each_block(e, index, f), ...); },
-               self.elements);
+    self.elements.apply([&](auto&... e) { (std::remove_cvref_t<decltype(e)>::for_each_block(e, index, f), ...); });
   }
   template <class Self, class F>
   static void for_each_child(Self& self, const F& f) {
@@ -62,7 +60,7 @@ struct stack_at {
   template <class Context>
   void apply(Context& ctx, state& s, rows<Width> h) const {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (std::get<I>(elements).apply(ctx, std::get<I>(s.each), h), ...);
+      (get<I>(elements).apply(ctx, get<I>(s.each), h), ...);
     }(std::index_sequence_for<Elements...>{});
   }
 };
@@ -74,7 +72,7 @@ struct stack_element {
   static constexpr std::size_t block_count = 1;
   using block = bound<Element, Width>;
   using state = state_of<block>;
-  static constexpr auto children() { return std::tuple{child{"", &stack_element::one}}; }
+  static constexpr auto children() { return tuple{child{"", &stack_element::one}}; }
 
   block one;
 

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/core/buffer.hpp"
 #include "inlay/core/dtype.hpp"
+#include "inlay/core/tuple.hpp"
 
 namespace inlay {
 
@@ -68,10 +68,10 @@ struct recurrent_state {
 /// The states of a composite layer's children.
 template <class... States>
 struct state_tuple {
-  std::tuple<States...> each;
+  tuple<States...> each;
   static constexpr std::size_t bytes(const state_options& o) { return (std::size_t{0} + ... + States::bytes(o)); }
   void place(arena& memory, const state_options& o) {
-    std::apply([&](auto&... s) { (s.place(memory, o), ...); }, each);
+    each.apply([&](auto&... s) { (s.place(memory, o), ...); });
   }
 };
 template <class State, std::size_t Count>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <tuple>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
@@ -17,7 +16,7 @@ struct stream_scale_at {
   static constexpr std::size_t in = Width, out = Width;
   vector<1> scale;
 
-  static constexpr auto parameters() { return std::tuple{parameter{"weight", &stream_scale_at::scale}}; }
+  static constexpr auto parameters() { return tuple{parameter{"weight", &stream_scale_at::scale}}; }
 
   template <class Context>
   void apply(Context& ctx, no_state&, rows<Width> h) const {

@@ -43,7 +43,7 @@ struct token_embedding {
   static constexpr std::size_t in = 1, out = Config.width;
   table<Config.vocab, Config.width> weight;
 
-  static constexpr auto parameters() { return std::tuple{parameter{"weight", &token_embedding::weight}}; }
+  static constexpr auto parameters() { return tuple{parameter{"weight", &token_embedding::weight}}; }
 
   template <class Context>
   void look_up(Context& ctx, std::span<const std::int32_t> tokens, rows<Config.width> h) const {
@@ -67,7 +67,7 @@ struct lm_head {
   static constexpr std::size_t in = Config.width, out = Config.vocab;
   matrix<Config.vocab, Config.width> weight;
 
-  static constexpr auto parameters() { return std::tuple{parameter{"weight", &lm_head::weight, 0, tied}}; }
+  static constexpr auto parameters() { return tuple{parameter{"weight", &lm_head::weight, 0, tied}}; }
 
   template <class Context>
   void forward(Context& ctx, const_rows<in> x, rows<out> logits) const {
@@ -126,9 +126,8 @@ struct causal_lm {
   detail::frequencies_of<rotaries> frequencies = detail::make_frequencies(rotaries{});
 
   static constexpr auto children() {
-    return std::tuple{child{"embedding", &causal_lm::embedding}, child{"side", &causal_lm::side},
-                      child{"blocks", &causal_lm::blocks}, child{"norm", &causal_lm::norm},
-                      child{"head", &causal_lm::head}};
+    return tuple{child{"embedding", &causal_lm::embedding}, child{"side", &causal_lm::side},
+                 child{"blocks", &causal_lm::blocks}, child{"norm", &causal_lm::norm}, child{"head", &causal_lm::head}};
   }
 
   static constexpr std::size_t parameter_count = detail::count_parameters<causal_lm>();

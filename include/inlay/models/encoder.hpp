@@ -80,8 +80,7 @@ struct encoder {
   detail::frequencies_of<rotaries> frequencies = detail::make_frequencies(rotaries{});
 
   static constexpr auto children() {
-    return std::tuple{child{"embedding", &encoder::embedding}, child{"blocks", &encoder::blocks},
-                      child{"", &encoder::head}};
+    return tuple{child{"embedding", &encoder::embedding}, child{"blocks", &encoder::blocks}, child{"", &encoder::head}};
   }
 
   static constexpr std::size_t parameter_count = detail::count_parameters<encoder>();

@@ -44,7 +44,7 @@ struct collect_all<List, First, More...> : collect_all<typename collect_rotaries
 template <class List, class Children>
 struct collect_children;
 template <class List, class... Children>
-struct collect_children<List, std::tuple<Children...>> : collect_all<List, typename Children::layer...> {};
+struct collect_children<List, tuple<Children...>> : collect_all<List, typename Children::layer...> {};
 template <class List, class... Entries>
 struct collect_children<List, layer_list<Entries...>> : collect_all<List, typename Entries::layer...> {};
 
