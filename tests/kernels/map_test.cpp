@@ -50,12 +50,14 @@ TEST_CASE("arithmetic is exact to the rounding of each operation") {
     check_map<K>(a + b, exact, x, y);
     check_map<K>(a - b, exact, x, y);
     check_map<K>(a * b, exact, x, y);
-    check_map<K>(a / b, exact, x, y);
+    // xsimd's quotients and roots on Arm are estimates that are refined, right to 2 units in the last place.
+    const double estimate = K::name == "xsimd" ? 4 * rounding : 0.0;
+    check_map<K>(a / b, [&](std::size_t i) { return estimate * std::fabs(x[i] / y[i]); }, x, y);
+    check_map<K>(sqrt(a), [&](std::size_t i) { return estimate * std::sqrt(y[i]); }, y);
     check_map<K>(max(a, b), exact, x, y);
     check_map<K>(min(a, b), exact, x, y);
     check_map<K>(-a, exact, x);
     check_map<K>(abs(a), exact, x);
-    check_map<K>(sqrt(a), exact, y);
     check_map<K>(max(a, 0.25f), exact, x);
     check_map<K>(relu_squared(a), exact, x);
     check_map<K>(d, exact, x, y, z, w);
@@ -101,7 +103,7 @@ TEST_CASE("activations") {
 }
 
 /// The largest error of a function in units in the last place of the true result, over every 1009th float of a range;
-/// results that are denormal may be zero.
+/// results that are denormal may be zero. The C library's double is right to some 2^-28 of such a unit.
 template <class K, class F, class Reference>
 double largest_error(F f, Reference reference, float low, float high) {
   constexpr std::uint32_t step = 1009;
@@ -114,25 +116,25 @@ double largest_error(F f, Reference reference, float low, float high) {
   K::map(f, x.size(), y.data(), x.data());
   double worst = 0.0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const long double expected = reference(static_cast<long double>(x[i]));
-    if (std::fabs(expected) < 0x1p-126L) {
+    const double expected = reference(static_cast<double>(x[i]));
+    if (std::fabs(expected) < 0x1p-126) {
       if (std::fabs(y[i]) > 0x1p-126f) return INFINITY;
       continue;
     }
-    if (std::fabs(expected) >= 0x1.ffffffp127L) {
+    if (std::fabs(expected) >= 0x1.ffffffp127) {
       if (!std::isinf(y[i])) return INFINITY;
       continue;
     }
     int exponent = 0;
     static_cast<void>(std::frexp(expected, &exponent));
-    const double error = static_cast<double>(std::fabs(y[i] - expected) / std::ldexp(1.0L, exponent - 24));
+    const double error = std::fabs(y[i] - expected) / std::ldexp(1.0, exponent - 24);
     if (!(error <= worst)) worst = error;
   }
   return worst;
 }
 
 TEST_CASE("functions are right to the stated units in the last place") {
-  using real = long double;
+  using real = double;
   for_each_policy([]<class K>(K) {
     // As documented in highway/math-inl.hpp, and for xsimd by its measurement.
     const bool highway = K::name != "xsimd";

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders conversations with the templates that are published with models: what the chat formats are tested against.
 
-    python3 tokenizers_chat.py NAME=SOURCE ... > tests/data/text/chat.json     (needs PyPI jinja2; gguf for *.gguf)
+    python3 tokenizers_chat.py [--tools] NAME=SOURCE ... > tests/data/text/chat.json
+
+Needs PyPI jinja2, and gguf for *.gguf. With --tools there are also conversations with tools, which templates surround by
+long instructions: for a comparison by hand, see tests/text/chat_jinja_test.cpp.
 
 NAME is a format of tests/text/chat_test.cpp. SOURCE is a tokenizer_config.json, a .gguf file with a template inside, or
 a file that holds the template alone. The templates themselves are not kept. As transformers does, blocks are trimmed,
@@ -16,6 +19,8 @@ import jinja2.ext
 import jinja2.sandbox
 
 NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
+HAVE_TOOLS = ("chatml/qwen2.5", "llama3", "mistral/tekken", "qwen3", "qwen3.5", "gemma4", "phi4mini", "nemotron2",
+              "nemotron3")  # fmt: skip
 VARIABLES = {
     "qwen3/off": {"enable_thinking": False},
     "qwen3.5/off": {"enable_thinking": False},
@@ -63,6 +68,18 @@ CALLS = [
 ]  # fmt: skip
 
 
+TOOL_LIST = [
+    {"type": "function", "function": {
+        "name": "weather", "description": "What the weather is <b>like</b>", "parameters": {
+            "type": "object", "properties": {
+                "city": {"type": "string", "description": "Where: \"Köln\""},
+                "days": {"type": "integer", "enum": [1, 2]}},
+            "required": ["city"]}}},
+    {"type": "function", "function": {"name": "clock", "description": "", "parameters": {
+        "type": "object", "properties": {}, "required": []}}},
+]  # fmt: skip
+
+
 def template_of(source):
     if source.endswith(".gguf"):
         import gguf
@@ -84,7 +101,8 @@ def main():
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda how: "26 Jul 2024"
     cases = []
-    for argument in sys.argv[1:]:
+    with_tools = "--tools" in sys.argv
+    for argument in sys.argv[2 if with_tools else 1 :]:
         name, _, source = argument.partition("=")
         template = environment.from_string(template_of(source))
         bos, eos = NAMES.get(name.partition("/")[0], ("<s>", "</s>"))
@@ -95,20 +113,24 @@ def main():
             conversations += CALLS
         if name == "mistral/v7":  # no message of the system put in by the template
             conversations = [c for c in conversations if c[0]["role"] == "system"]
-        for messages in conversations:
-            for reply in (True, False):
-                try:
-                    text = template.render(
-                        messages=messages, add_generation_prompt=reply, bos_token=bos, eos_token=eos,
-                        **VARIABLES.get(name, {})
-                    )
-                except jinja2.TemplateError as e:
-                    print(name, messages, e, file=sys.stderr)
-                    continue
-                for m in messages:
-                    for call in m.get("tool_calls", ()):
-                        call["arguments_text"] = json.dumps(call["function"]["arguments"])
-                cases.append({"format": name, "reply": reply, "messages": messages, "text": text, "bos": bos, "eos": eos})
+        cases_of = [(messages, reply, None) for messages in conversations for reply in (True, False)]
+        if with_tools and name in HAVE_TOOLS:
+            cases_of += [(messages, True, TOOL_LIST) for messages in CONVERSATIONS[:2]]
+            cases_of += [(messages, True, TOOL_LIST) for messages in CALLS if not name.startswith(("phi", "llama", "mistral"))]
+        for messages, reply, tools in cases_of:
+            try:
+                text = template.render(
+                    messages=messages, add_generation_prompt=reply, bos_token=bos, eos_token=eos,
+                    **VARIABLES.get(name, {}), **({"tools": tools} if tools else {})
+                )
+            except jinja2.TemplateError as e:
+                print(name, messages, e, file=sys.stderr)
+                continue
+            for m in messages:
+                for call in m.get("tool_calls", ()):
+                    call["arguments_text"] = json.dumps(call["function"]["arguments"])
+            case = {"tools": [json.dumps(t, ensure_ascii=False) for t in tools]} if tools else {}
+            cases.append({**case, "format": name, "reply": reply, "messages": messages, "text": text, "bos": bos, "eos": eos})
     json.dump(cases, sys.stdout, ensure_ascii=True, indent=0)
 
 

@@ -79,6 +79,7 @@ TEST_CASE("each format gives the text of its template") {
   REQUIRE(cases.is_array());
   REQUIRE(cases.size() > 100);
   for (const auto& c : cases) {
+    if (c.contains("tools")) continue;  // for the templates themselves: chat_jinja_test.cpp
     const auto f = format(c["format"].get<std::string>());
     REQUIRE(f);
     std::vector<message> conversation;

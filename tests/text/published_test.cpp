@@ -43,3 +43,7 @@ void check(const std::string& file, const std::string& cases) {
 }  // namespace
 
 TEST_CASE("SmolLM2, from GGUF") { check("SmolLM2-135M-Instruct.Q4_1.gguf", "smollm2"); }
+
+#ifdef INLAY_TEST_UTF8PROC
+TEST_CASE("BERT uncased, from tokenizer.json") { check("all-MiniLM-L6-v2/tokenizer.json", "minilm"); }
+#endif

@@ -32,103 +32,73 @@ namespace detail {
 
 template <class... Kernels>
 struct target_list {};
+template <class First, class... Rest>
+struct without_first {
+  using type = target_list<Rest...>;
+};
 
+// clang-format off
 // Best first; the last one is the baseline.
-using compiled_targets = target_list<
-#if INLAY_COMPILED_TARGETS & HWY_AVX3_SPR & ~INLAY_BASELINE_TARGET
-    inlay_N_AVX3_SPR::kernels,
+using compiled_targets = without_first<void
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_SPR
+    , inlay_N_AVX3_SPR::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_AVX3_ZEN4 & ~INLAY_BASELINE_TARGET
-    inlay_N_AVX3_ZEN4::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_ZEN4
+    , inlay_N_AVX3_ZEN4::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_AVX3_DL & ~INLAY_BASELINE_TARGET
-    inlay_N_AVX3_DL::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_DL
+    , inlay_N_AVX3_DL::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_AVX3 & ~INLAY_BASELINE_TARGET
-    inlay_N_AVX3::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_AVX3
+    , inlay_N_AVX3::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_AVX2 & ~INLAY_BASELINE_TARGET
-    inlay_N_AVX2::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_AVX2
+    , inlay_N_AVX2::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_SSE4 & ~INLAY_BASELINE_TARGET
-    inlay_N_SSE4::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_SSE4
+    , INLAY_NAMESPACE_SSE4::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_SSSE3 & ~INLAY_BASELINE_TARGET
-    inlay_N_SSSE3::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_SSSE3
+    , INLAY_NAMESPACE_SSSE3::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_SSE2 & ~INLAY_BASELINE_TARGET
-    inlay_N_SSE2::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_SSE2
+    , INLAY_NAMESPACE_SSE2::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_NEON_BF16 & ~INLAY_BASELINE_TARGET
-    inlay_N_NEON_BF16::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_NEON_BF16
+    , inlay_N_NEON_BF16::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_NEON & ~INLAY_BASELINE_TARGET
-    inlay_N_NEON::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_NEON
+    , inlay_N_NEON::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_NEON_WITHOUT_AES & ~INLAY_BASELINE_TARGET
-    inlay_N_NEON_WITHOUT_AES::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_NEON_WITHOUT_AES
+    , inlay_N_NEON_WITHOUT_AES::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_WASM_EMU256 & ~INLAY_BASELINE_TARGET
-    inlay_N_WASM_EMU256::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_WASM_EMU256
+    , inlay_N_WASM_EMU256::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_WASM & ~INLAY_BASELINE_TARGET
-    inlay_N_WASM::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_WASM
+    , inlay_N_WASM::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_PPC10 & ~INLAY_BASELINE_TARGET
-    inlay_N_PPC10::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_PPC10
+    , inlay_N_PPC10::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_PPC9 & ~INLAY_BASELINE_TARGET
-    inlay_N_PPC9::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_PPC9
+    , inlay_N_PPC9::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_PPC8 & ~INLAY_BASELINE_TARGET
-    inlay_N_PPC8::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_PPC8
+    , inlay_N_PPC8::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_Z15 & ~INLAY_BASELINE_TARGET
-    inlay_N_Z15::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_Z15
+    , inlay_N_Z15::kernels
 #endif
-#if INLAY_COMPILED_TARGETS & HWY_Z14 & ~INLAY_BASELINE_TARGET
-    inlay_N_Z14::kernels,
+#if INLAY_COMPILED_TARGETS & HWY_Z14
+    , inlay_N_Z14::kernels
 #endif
-#if INLAY_BASELINE_TARGET == HWY_AVX3_SPR
-    inlay_N_AVX3_SPR::kernels
-#elif INLAY_BASELINE_TARGET == HWY_AVX3_ZEN4
-    inlay_N_AVX3_ZEN4::kernels
-#elif INLAY_BASELINE_TARGET == HWY_AVX3_DL
-    inlay_N_AVX3_DL::kernels
-#elif INLAY_BASELINE_TARGET == HWY_AVX3
-    inlay_N_AVX3::kernels
-#elif INLAY_BASELINE_TARGET == HWY_AVX2
-    inlay_N_AVX2::kernels
-#elif INLAY_BASELINE_TARGET == HWY_SSE4
-    inlay_N_SSE4::kernels
-#elif INLAY_BASELINE_TARGET == HWY_SSSE3
-    inlay_N_SSSE3::kernels
-#elif INLAY_BASELINE_TARGET == HWY_SSE2
-    inlay_N_SSE2::kernels
-#elif INLAY_BASELINE_TARGET == HWY_NEON_BF16
-    inlay_N_NEON_BF16::kernels
-#elif INLAY_BASELINE_TARGET == HWY_NEON
-    inlay_N_NEON::kernels
-#elif INLAY_BASELINE_TARGET == HWY_NEON_WITHOUT_AES
-    inlay_N_NEON_WITHOUT_AES::kernels
-#elif INLAY_BASELINE_TARGET == HWY_WASM_EMU256
-    inlay_N_WASM_EMU256::kernels
-#elif INLAY_BASELINE_TARGET == HWY_WASM
-    inlay_N_WASM::kernels
-#elif INLAY_BASELINE_TARGET == HWY_PPC10
-    inlay_N_PPC10::kernels
-#elif INLAY_BASELINE_TARGET == HWY_PPC9
-    inlay_N_PPC9::kernels
-#elif INLAY_BASELINE_TARGET == HWY_PPC8
-    inlay_N_PPC8::kernels
-#elif INLAY_BASELINE_TARGET == HWY_Z15
-    inlay_N_Z15::kernels
-#elif INLAY_BASELINE_TARGET == HWY_Z14
-    inlay_N_Z14::kernels
-#elif INLAY_BASELINE_TARGET == HWY_EMU128
-    inlay_N_EMU128::kernels
+#if INLAY_COMPILED_TARGETS & HWY_EMU128
+    , inlay_N_EMU128::kernels
 #endif
-    >;
+    >::type;
+// clang-format on
 
 }  // namespace detail
 

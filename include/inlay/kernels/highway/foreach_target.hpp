@@ -24,6 +24,23 @@
 #include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
 
+// Kernels that differ with what other targets a translation unit has differ in name as well.
+#if INLAY_SMALL_TARGETS & HWY_SSE2
+#define INLAY_NAMESPACE_SSE2 inlay_small_N_SSE2
+#else
+#define INLAY_NAMESPACE_SSE2 inlay_N_SSE2
+#endif
+#if INLAY_SMALL_TARGETS & HWY_SSSE3
+#define INLAY_NAMESPACE_SSSE3 inlay_small_N_SSSE3
+#else
+#define INLAY_NAMESPACE_SSSE3 inlay_N_SSSE3
+#endif
+#if INLAY_SMALL_TARGETS & HWY_SSE4
+#define INLAY_NAMESPACE_SSE4 inlay_small_N_SSE4
+#else
+#define INLAY_NAMESPACE_SSE4 inlay_N_SSE4
+#endif
+
 #ifndef INLAY_TARGET_INCLUDE
 #define INLAY_TARGET_INCLUDE "inlay/kernels/highway/kernels-inl.hpp"
 #endif
@@ -51,9 +68,9 @@
 
 #define N_SCALAR inlay_N_SCALAR
 #define N_EMU128 inlay_N_EMU128
-#define N_SSE2 inlay_N_SSE2
-#define N_SSSE3 inlay_N_SSSE3
-#define N_SSE4 inlay_N_SSE4
+#define N_SSE2 INLAY_NAMESPACE_SSE2
+#define N_SSSE3 INLAY_NAMESPACE_SSSE3
+#define N_SSE4 INLAY_NAMESPACE_SSE4
 #define N_AVX2 inlay_N_AVX2
 #define N_AVX3 inlay_N_AVX3
 #define N_AVX3_DL inlay_N_AVX3_DL

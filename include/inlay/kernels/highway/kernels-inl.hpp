@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // All kernels of one CPU target, as a kernel policy. Included once per target, by foreach_target.hpp only.
 
-// AVX3_ZEN4 differs from AVX3_DL in bf16 products, which no kernel uses: where both are compiled, it takes over.
-#if HWY_TARGET == HWY_AVX3_ZEN4 && (INLAY_COMPILED_TARGETS & HWY_AVX3_DL)
-
-namespace inlay::HWY_NAMESPACE {
-struct kernels : inlay_N_AVX3_DL::kernels {
-  static constexpr std::int64_t target = HWY_TARGET;
-  static constexpr std::string_view name = "AVX3_ZEN4";
-};
-}  // namespace inlay::HWY_NAMESPACE
-
-#else
-
-// A baseline without fused multiply-add (SSE2) is there so that something runs everywhere. Beside better targets it
-// gets small kernels instead of fast ones, or it would be most of the compile time.
-#if !HWY_NATIVE_FMA && INLAY_COMPILED_TARGETS != INLAY_BASELINE_TARGET && HWY_TARGET == INLAY_BASELINE_TARGET
+// Targets without fused multiply-add are there so that something runs everywhere. Beside better ones they get small
+// kernels instead of fast ones, or they would be most of the compile time. (foreach_target.hpp names them differently.)
+#if INLAY_COMPILED_TARGETS & INLAY_SMALL_TARGETS & HWY_TARGET
 #define INLAY_SMALL_KERNELS 1
 #else
 #define INLAY_SMALL_KERNELS 0
@@ -41,7 +29,8 @@ namespace HWY_NAMESPACE {
 struct kernels {
   static constexpr std::int64_t target = HWY_TARGET;
   /// As Highway and INLAY_TARGET spell it: "AVX2".
-  static constexpr std::string_view name = std::string_view(HWY_STR(HWY_NAMESPACE)).substr(sizeof("inlay_N_") - 1);
+  static constexpr std::string_view name =
+      std::string_view(HWY_STR(HWY_NAMESPACE)).substr(std::string_view(HWY_STR(HWY_NAMESPACE)).find("N_") + 2);
   static constexpr std::size_t vector_floats = lanes;
 
   static std::size_t panel_bytes(dtype type, std::size_t columns) { return HWY_NAMESPACE::panel_bytes(type, columns); }
@@ -96,5 +85,3 @@ struct kernels {
 }  // namespace inlay
 HWY_AFTER_NAMESPACE();
 #undef INLAY_SMALL_KERNELS
-
-#endif

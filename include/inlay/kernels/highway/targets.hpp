@@ -42,3 +42,7 @@ Highway, or enable a vector unit (-msse2, -mfpu=neon-vfpv4, -msimd128)."
 #define INLAY_COMPILED_TARGETS                                                                                \
   (((INLAY_ATTAINABLE_TARGETS) & (INLAY_TARGETS) & (INLAY_BASELINE_TARGET - 1LL) & ~INLAY_SIZELESS_TARGETS) | \
    INLAY_BASELINE_TARGET)
+
+// Those of the compiled targets that have better ones beside them and no fused multiply-add.
+#define INLAY_BEST_TARGET ((INLAY_COMPILED_TARGETS) & -(INLAY_COMPILED_TARGETS))
+#define INLAY_SMALL_TARGETS ((HWY_SSE2 | HWY_SSSE3 | HWY_SSE4) & ~INLAY_BEST_TARGET)

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// Renders the chat template that travels with a checkpoint, with the Jinja engine minja (Debian: libminja-dev).
+// Optional: nothing else of the library includes this, since the engine works with exceptions and is slow to compile. A
+// template is a program, and one can be written that does not end: render those of checkpoints you trust.
+#pragma once
+
+#if !defined(__cpp_exceptions)
+#error "inlay/text/chat_jinja.hpp needs exceptions, which the Jinja engine throws"
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <minja/minja.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inlay/core/error.hpp"
+#include "inlay/text/byte_trie.hpp"
+#include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/tokenizer.hpp"
+#include "inlay/text/utf8.hpp"
+
+namespace inlay {
+
+/// What templates ask for beside the messages.
+struct jinja_settings {
+  std::vector<std::string> tools = {};  ///< JSON objects, as functions are declared to chat models
+  std::optional<bool> thinking = {};    ///< `enable_thinking`; empty: the template's own choice
+  std::string date = "26 Jul 2024";     ///< what `strftime_now` gives, whatever the format
+};
+
+/// A template, parsed. Refers to the vocabulary, whose control tokens it looks for in what the template prints. Names
+/// of control tokens in the messages stay text.
+class jinja_chat {
+ public:
+  /// errc::unsupported with the engine's reason when it cannot read the template.
+  static result<jinja_chat> make(std::string_view source, const tokenizer& vocabulary) {
+    jinja_chat out;
+    out.vocabulary_ = &vocabulary;
+    if (auto ok = bounded(source); !ok) return unexpected(ok.error());
+    try {
+      out.root_ = minja::Parser::parse(std::string(source),
+                                       {.trim_blocks = true, .lstrip_blocks = true, .keep_trailing_newline = false});
+    } catch (const std::exception& e) {
+      return fail(errc::unsupported, concat("The chat template cannot be read: ", e.what()));
+    }
+    std::vector<detail::byte_trie::entry> names;
+    for (std::size_t i = 0; i < vocabulary.size(); ++i) {
+      const auto id = static_cast<token_id>(i);
+      if (!vocabulary.is_control(id) || vocabulary.piece(id).empty()) continue;
+      names.push_back({vocabulary.piece(id), static_cast<std::uint32_t>(i)});
+      // A name that the template itself looks for in replies, to cut thoughts out, must be found there.
+      for (const char quote : {'\'', '"'})
+        for (const std::string_view use : {"split(", ""})
+          if (const std::string part = concat(use, quote, vocabulary.piece(id), quote, use.empty() ? " in " : "");
+              source.find(part) != source.npos)
+            out.looked_for_.push_back(id);
+    }
+    out.names_ = detail::byte_trie(std::move(names));
+    return out;
+  }
+
+  /// The whole conversation. errc::argument with the template's own words when it refuses the messages.
+  result<chat_prompt> render(std::span<const message> conversation, bool open_reply,
+                             const jinja_settings& settings = {}) const {
+    std::vector<std::string> kept;
+    std::string text;
+    try {
+      nlohmann::ordered_json values;
+      values["messages"] = nlohmann::ordered_json::array();
+      for (const message& m : conversation) values["messages"].push_back(value_of(m, kept));
+      values["add_generation_prompt"] = open_reply;
+      values["bos_token"] = name_of(vocabulary_->specials().bos);
+      values["eos_token"] = name_of(vocabulary_->specials().eos);
+      if (settings.thinking) values["enable_thinking"] = *settings.thinking;
+      for (const std::string& tool : settings.tools)
+        values["tools"].push_back(nlohmann::ordered_json::parse(guarded(tool, false, kept)));
+      const auto context = minja::Context::make(minja::Value(values));
+      context->set("strftime_now",
+                   minja::Value::callable([&](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue&) {
+                     return minja::Value(settings.date);
+                   }));
+      text = root_->render(context);
+    } catch (const std::exception& e) {
+      return fail(errc::argument, concat("The chat template does not render this conversation: ", e.what()));
+    }
+    return prompt_of(text, kept);
+  }
+
+ private:
+  // Stands around the number of a text that is put aside while the template runs: a private character.
+  static constexpr std::string_view guard = "\xF4\x8F\xBF\xBD";
+
+  jinja_chat() = default;
+
+  /// The parser recurses as deep as a template nests: brackets and prefixes in a tag, tags in each other.
+  static result<void> bounded(std::string_view source) {
+    constexpr std::size_t longest = std::size_t{1} << 20, most_brackets = 100, most_words = 1000, most_blocks = 100;
+    if (source.size() > longest)
+      return fail(errc::unsupported,
+                  concat("The chat template has ", source.size(), " bytes, at most ", longest, " are read."));
+    std::size_t blocks = 0;
+    for (std::size_t at = 0; (at = source.find('{', at)) != source.npos && at + 1 < source.size();) {
+      const char kind = source[++at];
+      if (kind != '{' && kind != '%') continue;
+      std::string_view tag = source.substr(at + 1);
+      if (tag.starts_with('-')) tag.remove_prefix(1);
+      const std::size_t first = tag.find_first_not_of(" \t\r\n");
+      const std::string_view word = first == tag.npos ? std::string_view{} : tag.substr(first);
+      if (kind == '%') {
+        const bool opens = word.starts_with("if") || word.starts_with("for") || word.starts_with("macro") ||
+                           word.starts_with("filter") || word.starts_with("call") || word.starts_with("set");
+        if (word.starts_with("end"))
+          blocks -= blocks != 0;
+        else
+          blocks += opens && !(word.starts_with("set") && word.substr(0, word.find("%}")).find('=') != word.npos);
+      }
+      std::size_t brackets = 0, deepest = 0, words = 0, i = 0;
+      for (char quote = 0; i < tag.size(); ++i) {
+        const char c = tag[i];
+        if (quote != 0) {
+          if (c == '\\') ++i;
+          if (c == quote) quote = 0;
+        } else if (c == '\'' || c == '"') {
+          quote = c;
+        } else if (tag.substr(i).starts_with(kind == '%' ? "%}" : "}}") && brackets == 0) {
+          break;
+        } else if (c == '(' || c == '[' || c == '{') {
+          deepest = std::max(deepest, ++brackets);
+        } else if ((c == ')' || c == ']' || c == '}') && brackets != 0) {
+          --brackets;
+        } else {
+          words += c == '-' || c == '+' || c == ' ';
+        }
+      }
+      if (deepest > most_brackets || words > most_words || blocks > most_blocks)
+        return fail(errc::unsupported, "The chat template nests too deep.");
+      at += i;
+    }
+    return {};
+  }
+
+  std::string name_of(std::optional<token_id> id) const { return id ? std::string(vocabulary_->piece(*id)) : ""; }
+
+  nlohmann::ordered_json value_of(const message& m, std::vector<std::string>& kept) const {
+    const bool reply = m.role == chat_role::assistant;
+    nlohmann::ordered_json out;
+    out["role"] = name(m.role);
+    out["content"] = guarded(m.content, reply, kept);
+    if (!m.reasoning.empty()) out["reasoning_content"] = guarded(m.reasoning, reply, kept);
+    for (const tool_call& call : m.calls) {
+      const std::string arguments = guarded(call.arguments, false, kept);
+      auto parsed = nlohmann::ordered_json::parse(arguments, nullptr, false);
+      nlohmann::ordered_json c;
+      if (!call.id.empty()) c["id"] = call.id;
+      c["type"] = "function";
+      c["function"]["name"] = call.name;
+      c["function"]["arguments"] = parsed.is_discarded() ? nlohmann::ordered_json(arguments) : std::move(parsed);
+      out["tool_calls"].push_back(std::move(c));
+    }
+    return out;
+  }
+
+  struct found {
+    std::size_t size = 0;
+    token_id id = 0;
+  };
+  found longest_name(std::string_view text) const {
+    found out;
+    names_.for_each_prefix(text, [&](std::size_t size, std::uint32_t id) { out = {size, static_cast<token_id>(id)}; });
+    return out;
+  }
+
+  /// The text with the names of control tokens put aside.
+  std::string guarded(std::string_view text, bool reply, std::vector<std::string>& kept) const {
+    std::string out;
+    while (!text.empty()) {
+      found f = longest_name(text);
+      if (reply)
+        for (const token_id id : looked_for_)
+          if (f.id == id) f.size = 0;
+      if (f.size == 0 && text.starts_with(guard)) f.size = guard.size();
+      if (f.size == 0) {
+        out += text[0];
+        text.remove_prefix(1);
+        continue;
+      }
+      out += concat(guard, kept.size(), guard);
+      kept.emplace_back(text.substr(0, f.size));
+      text.remove_prefix(f.size);
+    }
+    return out;
+  }
+
+  chat_prompt prompt_of(std::string_view text, const std::vector<std::string>& kept) const {
+    chat_prompt out;
+    std::string plain;
+    while (!text.empty()) {
+      if (text.starts_with(guard)) {
+        std::size_t number = 0, i = guard.size();
+        while (i < text.size() && text[i] >= '0' && text[i] <= '9' && number < kept.size())
+          number = number * 10 + static_cast<std::size_t>(text[i++] - '0');
+        if (number < kept.size() && text.substr(i).starts_with(guard)) {
+          plain += kept[number];
+          text.remove_prefix(i + guard.size());
+          continue;
+        }
+      }
+      const found f = longest_name(text);
+      if (f.size == 0) {
+        plain += text[0];
+        text.remove_prefix(1);
+        continue;
+      }
+      out.text(plain);
+      plain.clear();
+      if (f.id == vocabulary_->specials().bos)
+        out.bos();
+      else
+        out.control(text.substr(0, f.size));
+      text.remove_prefix(f.size);
+    }
+    out.text(plain);
+    return out;
+  }
+
+  const tokenizer* vocabulary_ = nullptr;
+  std::shared_ptr<minja::TemplateNode> root_;
+  detail::byte_trie names_;
+  std::vector<token_id> looked_for_;
+};
+
+}  // namespace inlay
