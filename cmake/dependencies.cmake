@@ -63,3 +63,11 @@ macro(inlay_find_utf8proc)
   find_library(INLAY_UTF8PROC_LIBRARY utf8proc HINTS "${INLAY_UTF8PROC_INCLUDE_DIR}/../lib")
   mark_as_advanced(INLAY_UTF8PROC_SOURCE INLAY_UTF8PROC_LIBRARY)
 endmacro()
+
+# Optional: the Jinja engine for chat templates that travel with checkpoints. It works with exceptions.
+macro(inlay_find_minja)
+  inlay_headers(minja OPTIONAL MINIMUM 0 PROBE minja/minja.hpp KEEP minja
+    PINNED 2025.09.22 ARCHIVE "https://github.com/google/minja/archive/021c2293c187789ef13d56c6cfd89c9b134fd80f.tar.gz"
+    SHA256 dc3ddd37497b79a4cd35fd41550e22b3b0139439de8be6eab3d2d024fed47bb4
+    DEBIAN libminja-dev SUITE sid)
+endmacro()

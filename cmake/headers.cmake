@@ -49,9 +49,11 @@ endfunction()
 #   KEEP <entry>...        what belongs to the library in an include folder
 #   [VERSION_IN <file>... VERSION_MACRO <prefix>]   headers that define <prefix>_MAJOR, _MINOR, _PATCH
 #   PINNED <version> ARCHIVE <url> SHA256 <hash>
-#   DEBIAN <package>)
+#   DEBIAN <package> [SUITE <name>]   of another suite than INLAY_DEBIAN_SUITE
+#   [OPTIONAL])            the variable stays empty, instead of an error, where the headers cannot be had
 function(inlay_headers name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "MINIMUM;PROBE;VERSION_MACRO;PINNED;ARCHIVE;SHA256;DEBIAN" "KEEP;VERSION_IN")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "OPTIONAL" "MINIMUM;PROBE;VERSION_MACRO;PINNED;ARCHIVE;SHA256;DEBIAN;SUITE"
+    "KEEP;VERSION_IN")
   set(arg_NAME "${name}")
   string(TOUPPER "${name}" upper)
   set(variable INLAY_${upper}_INCLUDE_DIR)
@@ -83,6 +85,10 @@ function(inlay_headers name)
     endif()
   endif()
 
+  if(NOT usable AND arg_OPTIONAL)
+    message(STATUS "inlay: no ${name}; what needs it is left out")
+    return()
+  endif()
   if(NOT usable)
     string(CONCAT missing "inlay needs the headers of ${name} ${arg_MINIMUM} or newer (${arg_PROBE}), which are not installed. "
       "Install them, or set ${variable} to their include folder.")

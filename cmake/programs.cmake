@@ -53,6 +53,16 @@ if(NOT CMAKE_CROSSCOMPILING AND (INLAY_BUILD_TESTS OR INLAY_BUILD_EXAMPLES))
   add_library(inlay::utf8proc ALIAS inlay_utf8proc)
 endif()
 
+if(NOT INLAY_NO_EXCEPTIONS AND (INLAY_BUILD_TESTS OR INLAY_BUILD_EXAMPLES))
+  inlay_find_minja()
+  if(INLAY_MINJA_INCLUDE_DIR)
+    add_library(inlay_minja INTERFACE)
+    add_library(inlay::minja ALIAS inlay_minja)
+    target_include_directories(inlay_minja SYSTEM INTERFACE "${INLAY_MINJA_INCLUDE_DIR}")
+    target_link_libraries(inlay_minja INTERFACE inlay::inlay)
+  endif()
+endif()
+
 # inlay_add_rooms(<folder>): every sub-folder of <folder> that has a CMakeLists.txt and is not in INLAY_SKIP_ROOMS.
 set(INLAY_SKIP_ROOMS "" CACHE STRING "Folders of tests/, examples/ and bench/ to leave out of this build")
 function(inlay_add_rooms folder)
