@@ -11,77 +11,22 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/generate/tensor_places.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/models/checkpoint_description.hpp"
 
 namespace inlay::detail {
 
-/// Where the rows of a parameter lie. For vectors a row is one number.
-struct weight_source {
+/// Where the rows of a parameter lie in an open checkpoint. For vectors a row is one number.
+struct weight_source : tensor_place {
   std::vector<const tensor_view*> tensors;  ///< one with all matrices of a stack, or one for each
-  std::size_t offset = 0;                   ///< rows of the tensor that belong to parameters before this one
-  std::size_t tensor_rows = 0;              ///< rows of one matrix with all the parameters that share the tensor
-  std::size_t head_dim = 0;
-  row_order order = row_order::same;
-  value_change change = value_change::none;
 
   /// The file's row for row r of matrix e.
   std::pair<const tensor_view*, std::size_t> locate(std::size_t e, std::size_t r) const {
-    if (order == row_order::interleaved_pairs) {
-      const std::size_t in_head = r % head_dim;
-      const std::size_t half = head_dim / 2;
-      r = r - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
-    }
-    if (order == row_order::taps_last) {
-      const std::size_t channels = tensor_rows / head_dim;
-      r = r % channels * head_dim + r / channels;
-    }
-    if (order == row_order::first_of_head || order == row_order::second_of_head)
-      r = r / head_dim * 2 * head_dim + (order == row_order::second_of_head ? head_dim : 0) + r % head_dim;
-    else
-      r += offset;
-    return tensors.size() > 1 ? std::pair{tensors[e], r} : std::pair{tensors[0], e * tensor_rows + r};
+    return tensors.size() > 1 ? std::pair{tensors[e], row(r)} : std::pair{tensors[0], e * tensor_rows + row(r)};
   }
 };
-
-inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// "blocks.12.mlp.norm.weight" -> "blocks.#.mlp.norm.weight", "12".
-inline std::pair<std::string, std::string> split_block_number(std::string_view path) {
-  constexpr std::string_view blocks = "blocks.";
-  if (!path.starts_with(blocks)) return {std::string(path), {}};
-  std::size_t end = blocks.size();
-  while (end < path.size() && is_digit(path[end])) ++end;
-  return {concat(blocks, "#", path.substr(end)), std::string(path.substr(blocks.size(), end - blocks.size()))};
-}
-
-inline std::string substitute(std::string_view text, char mark, std::string_view with) {
-  std::string out;
-  for (const char c : text) {
-    if (c == mark)
-      out += with;
-    else
-      out += c;
-  }
-  return out;
-}
-
-/// Whether `name` is `pattern` with every # some number and a * at its end anything.
-inline bool matches(std::string_view name, std::string_view pattern) {
-  std::size_t at = 0;
-  for (const char c : pattern) {
-    if (c == '*') {
-      return true;
-    } else if (c == '#') {
-      if (at == name.size() || !is_digit(name[at])) return false;
-      while (at < name.size() && is_digit(name[at])) ++at;
-    } else if (at == name.size() || name[at++] != c) {
-      return false;
-    }
-  }
-  return at == name.size();
-}
 
 inline std::string shape_text(const tensor_view& t) {
   std::string out = "[";
@@ -125,31 +70,20 @@ class weight_resolver {
   }
 
  private:
-  const in_file& place(const tensor_rule& rule) const {
-    return file_.kind() == checkpoint::container::gguf ? rule.gguf : rule.safetensors;
-  }
-
   result<weight_source> find(const weight_slot& slot) {
-    // A tied head is the embedding again.
-    const auto [path, block] = split_block_number(slot.shared ? std::string_view("embedding.weight") : slot.path);
-    const auto same_path = [&](const tensor_rule& r) { return r.parameter == path; };
-    const auto rule = std::find_if(description_.rules.begin(), description_.rules.end(), same_path);
-    weight_source source;
-    source.head_dim = slot.head_dim;
-    std::string names = slot.shared ? std::string("embedding.weight") : slot.path;
-    if (rule != description_.rules.end()) {
-      names = substitute(place(*rule).name, '#', block);
-      source.order = place(*rule).rows;
-      source.change = place(*rule).change;
+    const auto [path, block] = split_block_number(file_path(slot));
+    const tensor_rule* rule = find_rule(description_, path);
+    std::string names(file_path(slot));
+    if (rule != nullptr) {
+      names = substitute(in_container(*rule, file_.kind()).name, '#', block);
     } else if (!description_.rules.empty()) {
       return fail(errc::missing, concat(file_.path(), ": the model type has ", slot.path,
                                         ", for which its family knows no tensor name."));
     }
+    weight_source source;
     const std::string used = look_up(names, slot.stack, source.tensors);
     if (used.empty()) return missing(slot, names);
-    const std::size_t rows = slot.kind == slot_kind::vector ? slot.columns : slot.rows;
-    source.tensor_rows = rows;
-    if (rule != description_.rules.end()) add_sharers(*rule, block, used, slot.path, rows, source);
+    static_cast<tensor_place&>(source) = place_rows(description_, file_.kind(), slots_, slot, used);
     if (auto fits = compare(slot, source); !fits) return unexpected<error>(fits.error());
     return source;
   }
@@ -184,34 +118,6 @@ class weight_resolver {
       tensors.clear();
     }
     return {};
-  }
-
-  /// Counts the rows of the other parameters in the same tensor.
-  void add_sharers(const tensor_rule& mine, std::string_view block, std::string_view used, std::string_view path,
-                   std::size_t rows, weight_source& source) const {
-    bool before = true;
-    for (const tensor_rule& rule : description_.rules) {
-      if (&rule == &mine) {
-        before = false;
-        continue;
-      }
-      if (!names_tensor(place(rule).name, block, used)) continue;
-      const std::string other = substitute(rule.parameter, '#', block);
-      const auto slot =
-          std::find_if(slots_.begin(), slots_.end(), [&](const weight_slot& s) { return s.path == other; });
-      if (slot == slots_.end() || other == path || (slot->shared && rows == slot->rows)) continue;
-      const std::size_t count = slot->kind == slot_kind::vector ? slot->columns : slot->rows;
-      source.tensor_rows += count;
-      if (before) source.offset += count;
-    }
-  }
-  static bool names_tensor(std::string_view alternatives, std::string_view block, std::string_view used) {
-    while (!alternatives.empty()) {
-      const std::size_t bar = std::min(alternatives.find('|'), alternatives.size());
-      if (substitute(alternatives.substr(0, bar), '#', block) == used) return true;
-      alternatives.remove_prefix(std::min(bar + 1, alternatives.size()));
-    }
-    return false;
   }
 
   result<void> compare(const weight_slot& slot, const weight_source& source) const {
