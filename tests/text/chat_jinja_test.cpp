@@ -85,6 +85,37 @@ TEST_CASE("tools, thoughts and the date reach the template, and what it cuts out
   CHECK(prompt->to_string("", "") == "2024[{\"name\": \"weather\"}]Truea</think>bd(weather:Paris)");
 }
 
+TEST_CASE("white space of Unicode is stripped as Python does, and kept where the template keeps it") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  const auto jinja =
+      inlay::jinja_chat::make("{% for m in messages %}[{{ m.content | trim }}|{{ m.content }}]{% endfor %}", *t);
+  if (!jinja) FAIL(jinja.error().message);
+  const std::vector<message> conversation{{chat_role::user, "\u3000\u2028a\u00a0b\r\n\x1f \x85 c\x0b\u2009"},
+                                          {chat_role::assistant, "\r\t\r                x\u200b"}};
+  const auto prompt = jinja->render(conversation, false);
+  if (!prompt) FAIL(prompt.error().message);
+  CHECK(prompt->to_string("", "") ==
+        "[a\u00a0b\r\n\x1f \x85 c|" + conversation[0].content + "][x\u200b|" + conversation[1].content + "]");
+}
+
+TEST_CASE("tojson indents as Python does") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  const auto jinja = inlay::jinja_chat::make(
+      "{% for tool in tools %}{{ tool | tojson(indent=2) }}{{ tool | tojson }}{% endfor %}", *t);
+  if (!jinja) FAIL(jinja.error().message);
+  const auto prompt =
+      jinja->render({}, false, {.tools = {R"({"a": {}, "b": [], "c": [1, 2.5, null, true, "\u00e9\"</s>"]})"}});
+  if (!prompt) FAIL(prompt.error().message);
+  CHECK(prompt->to_string("", "") ==
+        "{\n  \"a\": {},\n  \"b\": [],\n  \"c\": [\n    1,\n    2.5,\n    null,\n    true,\n    \"\u00e9\\\"</s>\"\n  "
+        "]\n}"
+        "{\"a\": {}, \"b\": [], \"c\": [1, 2.5, null, true, \"\u00e9\\\"</s>\"]}");
+}
+
 TEST_CASE("templates that cannot be read or refuse the conversation are errors") {
   auto v = vocabulary();
   auto t = v.make();

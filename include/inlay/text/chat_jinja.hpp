@@ -2,6 +2,9 @@
 // Renders the chat template that travels with a checkpoint, with the Jinja engine minja (Debian: libminja-dev).
 // Optional: nothing else of the library includes this, since the engine works with exceptions and is slow to compile. A
 // template is a program, and one can be written that does not end: render those of checkpoints you trust.
+//
+// The text is that of Python's Jinja2 but for what the engine does otherwise: an empty mapping counts as true (Gemma 4
+// then writes `properties:{},` for a tool without any).
 #pragma once
 
 #if !defined(__cpp_exceptions)
@@ -24,6 +27,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/text/byte_trie.hpp"
 #include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/strip.hpp"
 #include "inlay/text/tokenizer.hpp"
 #include "inlay/text/utf8.hpp"
 
@@ -87,6 +91,11 @@ class jinja_chat {
                    minja::Value::callable([&](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue&) {
                      return minja::Value(settings.date);
                    }));
+      context->set("tojson",
+                   minja::simple_function("tojson", {"value", "indent"},
+                                          [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
+                                            return minja::Value(json_text(arguments));
+                                          }));
       text = root_->render(context);
     } catch (const std::exception& e) {
       return fail(errc::argument, concat("The chat template does not render this conversation: ", e.what()));
@@ -97,6 +106,10 @@ class jinja_chat {
  private:
   // Stands around the number of a text that is put aside while the template runs: a private character.
   static constexpr std::string_view guard = "\xF4\x8F\xBF\xBD";
+  // The engine strips four kinds of white space, Python all of Unicode's. So in messages the others become a run of
+  // those four: this, and a space or tab for each bit of the character.
+  static constexpr std::string_view space_mark = "\r\t\r";
+  static constexpr std::size_t space_bits = 16;
 
   jinja_chat() = default;
 
@@ -147,21 +160,29 @@ class jinja_chat {
     return {};
   }
 
+  /// What `tojson` prints. Python leaves empty containers on one line.
+  static std::string json_text(minja::Value& arguments) {
+    const minja::Value& value = arguments.at("value");
+    const auto indent = arguments.get<std::int64_t>("indent", -1);
+    if (indent < 0 || value.is_primitive()) return value.dump(-1, true);
+    return value.get<nlohmann::ordered_json>().dump(static_cast<int>(indent));
+  }
+
   std::string name_of(std::optional<token_id> id) const { return id ? std::string(vocabulary_->piece(*id)) : ""; }
 
   nlohmann::ordered_json value_of(const message& m, std::vector<std::string>& kept) const {
     const bool reply = m.role == chat_role::assistant;
     nlohmann::ordered_json out;
     out["role"] = name(m.role);
-    out["content"] = guarded(m.content, reply, kept);
-    if (!m.reasoning.empty()) out["reasoning_content"] = guarded(m.reasoning, reply, kept);
+    out["content"] = spaces_marked(guarded(m.content, reply, kept));
+    if (!m.reasoning.empty()) out["reasoning_content"] = spaces_marked(guarded(m.reasoning, reply, kept));
     for (const tool_call& call : m.calls) {
       const std::string arguments = guarded(call.arguments, false, kept);
       auto parsed = nlohmann::ordered_json::parse(arguments, nullptr, false);
       nlohmann::ordered_json c;
-      if (!call.id.empty()) c["id"] = call.id;
+      if (!call.id.empty()) c["id"] = guarded(call.id, false, kept);
       c["type"] = "function";
-      c["function"]["name"] = call.name;
+      c["function"]["name"] = guarded(call.name, false, kept);
       c["function"]["arguments"] = parsed.is_discarded() ? nlohmann::ordered_json(arguments) : std::move(parsed);
       out["tool_calls"].push_back(std::move(c));
     }
@@ -199,6 +220,33 @@ class jinja_chat {
     return out;
   }
 
+  static std::string spaces_marked(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+      const utf8::decoded d = utf8::decode(text);
+      if (detail::is_strippable(d.code) && d.code != ' ' && d.code != '\t' && d.code != '\n') {
+        out += space_mark;
+        for (std::size_t bit = 0; bit < space_bits; ++bit) out += (d.code >> bit & 1) != 0 ? '\t' : ' ';
+      } else {
+        out += text.substr(0, d.size);
+      }
+      text.remove_prefix(d.size);
+    }
+    return out;
+  }
+  /// The white space that a marked run at the begin of `text` stands for.
+  static std::optional<char32_t> marked_space(std::string_view text) {
+    if (!text.starts_with(space_mark) || text.size() < space_mark.size() + space_bits) return std::nullopt;
+    char32_t code = 0;
+    for (std::size_t bit = 0; bit < space_bits; ++bit) {
+      const char c = text[space_mark.size() + bit];
+      if (c != ' ' && c != '\t') return std::nullopt;
+      code |= static_cast<char32_t>(c == '\t') << bit;
+    }
+    if (!detail::is_strippable(code)) return std::nullopt;
+    return code;
+  }
+
   chat_prompt prompt_of(std::string_view text, const std::vector<std::string>& kept) const {
     chat_prompt out;
     std::string plain;
@@ -212,6 +260,11 @@ class jinja_chat {
           text.remove_prefix(i + guard.size());
           continue;
         }
+      }
+      if (const auto code = marked_space(text)) {
+        utf8::append(plain, *code);
+        text.remove_prefix(space_mark.size() + space_bits);
+        continue;
       }
       const found f = longest_name(text);
       if (f.size == 0) {
