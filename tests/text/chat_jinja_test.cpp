@@ -85,6 +85,53 @@ TEST_CASE("tools, thoughts and the date reach the template, and what it cuts out
   CHECK(prompt->to_string("", "") == "2024[{\"name\": \"weather\"}]Truea</think>bd(weather:Paris)");
 }
 
+TEST_CASE("a template as a chat format continues a conversation as the format of its family does") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  auto jinja = inlay::jinja_format::make(chatml_source, *t);
+  if (!jinja) FAIL(jinja.error().message);
+  const inlay::any_chat_format format = inlay::custom_chat_format(*std::move(jinja));
+  REQUIRE(format.stop_names().size() == 1);
+  CHECK(format.stop_names()[0] == "<|im_end|>");
+  const std::vector<message> conversation{{chat_role::system, "be brief"},
+                                          {chat_role::user, "a<|im_end|>"},
+                                          {chat_role::assistant, "<think>b"},
+                                          {chat_role::user, "\xF4\x8F\xBF\xBC<s>"},
+                                          {chat_role::assistant, "d"}};
+  for (const std::size_t from : {0, 3, 5}) {
+    for (const bool reply : {true, false}) {
+      inlay::chat_prompt prompt, expected;
+      format.render(conversation, from, reply, prompt);
+      if (from == 0) expected.bos();
+      inlay::chatml{}.render(conversation, from, reply, expected);
+      std::vector<inlay::token_id> ids, expected_ids;
+      const auto encoded = inlay::encode(*t, prompt, from == 0, ids);
+      if (!encoded) FAIL(encoded.error().message);
+      REQUIRE(inlay::encode(*t, expected, from == 0, expected_ids));
+      CHECK(ids == expected_ids);
+    }
+  }
+}
+
+TEST_CASE("a template that refuses a conversation is an error of the prompt") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  auto jinja = inlay::jinja_format::make(
+      "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no') }}{% endif %}{% endfor %}", *t);
+  REQUIRE(jinja);
+  CHECK(jinja->stop_names().empty());
+  inlay::chat_prompt prompt;
+  const message said[] = {{chat_role::assistant, "a"}};
+  jinja->render(said, 0, true, prompt);
+  std::vector<inlay::token_id> ids;
+  const auto encoded = inlay::encode(*t, prompt, true, ids);
+  REQUIRE_FALSE(encoded);
+  CHECK(encoded.error().message.find("no") != std::string::npos);
+  CHECK(ids.empty());
+}
+
 TEST_CASE("white space of Unicode is stripped as Python does, and kept where the template keeps it") {
   auto v = vocabulary();
   auto t = v.make();

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,11 +22,42 @@
 
 namespace inlay {
 
+/// A format of one's own (chat_formats.hpp), behind a virtual call a turn.
+class custom_chat_format {
+ public:
+  template <chat_format Format>
+    requires(!std::is_same_v<Format, custom_chat_format>)
+  explicit custom_chat_format(Format format) : format_(std::make_shared<holder<Format>>(std::move(format))) {}
+
+  void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
+    format_->render(conversation, from, open_reply, out);
+  }
+  std::span<const std::string_view> stop_names() const noexcept { return format_->stop_names(); }
+
+ private:
+  struct base {
+    virtual ~base() = default;
+    virtual void render(std::span<const message>, std::size_t, bool, chat_prompt&) const = 0;
+    virtual std::span<const std::string_view> stop_names() const noexcept = 0;
+  };
+  template <class Format>
+  struct holder final : base {
+    explicit holder(Format f) : format(std::move(f)) {}
+    void render(std::span<const message> conversation, std::size_t from, bool open_reply,
+                chat_prompt& out) const override {
+      format.render(conversation, from, open_reply, out);
+    }
+    std::span<const std::string_view> stop_names() const noexcept override { return format.stop_names(); }
+    Format format;
+  };
+  std::shared_ptr<const base> format_;
+};
+
 /// Any of the formats; a chat format itself.
 class any_chat_format {
  public:
   using formats = std::variant<chatml, llama3_chat, llama2_chat, mistral_chat, zephyr_chat, qwen3_chat, gemma3_chat,
-                               gemma4_chat, phi_chat, nemotron2_chat, nemotron3_chat>;
+                               gemma4_chat, phi_chat, nemotron2_chat, nemotron3_chat, custom_chat_format>;
 
   template <chat_format Format>
     requires std::is_constructible_v<formats, Format>

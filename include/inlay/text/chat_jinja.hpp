@@ -290,4 +290,82 @@ class jinja_chat {
   std::vector<token_id> looked_for_;
 };
 
+/// A template as a chat format, for language_model::set_chat:
+///
+///   auto format = jinja_format::make(model.chat_template(), *model.text());
+///   model.set_chat(custom_chat_format(*std::move(format)));
+class jinja_format {
+ public:
+  /// As jinja_chat::make; the vocabulary must outlive the format.
+  static result<jinja_format> make(std::string_view source, const tokenizer& vocabulary, jinja_settings settings = {}) {
+    auto parsed = jinja_chat::make(source, vocabulary);
+    if (!parsed) return unexpected<error>(std::move(parsed).error());
+    jinja_format out(*std::move(parsed), std::move(settings));
+    out.find_stop(vocabulary);
+    return out;
+  }
+
+  void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
+    if (from == 0 || from > conversation.size() || conversation[from - 1].role != chat_role::assistant) {
+      auto prompt = template_.render(conversation, open_reply, settings_);
+      if (!prompt) return out.refuse(std::move(prompt).error());
+      return append(*prompt, 0, {}, out);
+    }
+    // The reply is in the cache as the model wrote it; what follows it is found by a mark in its place.
+    std::string mark;
+    const auto has_mark = [&](const message& m) { return m.content.find(mark) != m.content.npos; };
+    do mark += private_character;
+    while (std::any_of(conversation.begin(), conversation.end(), has_mark));
+    std::vector<message> marked(conversation.begin(), conversation.end());
+    marked[from - 1] = {chat_role::assistant, mark};
+    const auto prompt = template_.render(marked, open_reply, settings_);
+    if (!prompt) return out.refuse(prompt.error());
+    const auto& parts = prompt->parts();
+    for (std::size_t i = parts.size(); i-- != 0;)
+      if (const std::size_t at = parts[i].text.rfind(mark); at != std::string::npos)
+        return append(*prompt, i, std::string_view(parts[i].text).substr(at + mark.size()), out);
+    out.refuse({errc::unsupported, "The chat template leaves out what the assistant said."});
+  }
+  std::span<const std::string_view> stop_names() const noexcept {
+    return {&stop_, stop_.empty() ? std::size_t{0} : std::size_t{1}};
+  }
+
+ private:
+  static constexpr std::string_view private_character = "\xF4\x8F\xBF\xBC";  // another than jinja_chat's
+
+  jinja_format(jinja_chat parsed, jinja_settings settings)
+      : template_(std::move(parsed)), settings_(std::move(settings)) {}
+
+  /// `first`, and the parts after part `i` (or all, for an empty `first` of part 0).
+  static void append(const chat_prompt& from, std::size_t i, std::string_view first, chat_prompt& out) {
+    using kind = chat_prompt::kind;
+    const auto& parts = from.parts();
+    if (first.data() != nullptr) {
+      out.text(first);
+      ++i;
+    }
+    for (; i < parts.size(); ++i) {
+      if (parts[i].what == kind::text) out.text(parts[i].text);
+      if (parts[i].what == kind::control) out.control(parts[i].text);
+      if (parts[i].what == kind::bos) out.bos();
+      if (parts[i].what == kind::eos) out.eos();
+    }
+  }
+
+  /// The control token that the template writes behind a reply ends one.
+  void find_stop(const tokenizer& vocabulary) {
+    const message turns[] = {{chat_role::user, "a"}, {chat_role::assistant, "b"}, {chat_role::user, "c"}};
+    chat_prompt after;
+    render(turns, 2, false, after);
+    for (const chat_prompt::part& p : after.parts()) {
+      if (p.what == chat_prompt::kind::control) stop_ = vocabulary.piece(*vocabulary.find(p.text));
+      if (p.what != chat_prompt::kind::text || !detail::strip(p.text).empty()) break;
+    }
+  }
+
+  jinja_chat template_;
+  jinja_settings settings_;
+  std::string_view stop_;  // in the vocabulary
+};
+
 }  // namespace inlay

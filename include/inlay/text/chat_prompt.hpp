@@ -62,6 +62,10 @@ class chat_prompt {
   void bos() { parts_.push_back({kind::bos, {}}); }
   void eos() { parts_.push_back({kind::eos, {}}); }
 
+  /// For a format that cannot write the conversation: encode() then gives this error.
+  void refuse(error why) { refusal_ = std::move(why); }
+
+  const std::optional<error>& refusal() const noexcept { return refusal_; }
   const std::vector<part>& parts() const noexcept { return parts_; }
   bool empty() const noexcept { return parts_.empty(); }
 
@@ -74,14 +78,16 @@ class chat_prompt {
 
  private:
   std::vector<part> parts_;
+  std::optional<error> refusal_;
 };
 
 /// Appends the ids of a prompt. `at_start`: it begins the sequence, and gets what the vocabulary puts before a text
 /// (BOS) unless the prompt begins with BOS itself. errc::mismatch when the vocabulary lacks a control token of the
-/// format.
+/// format; the prompt's refusal if it has one.
 inline result<void> encode(const tokenizer& vocabulary, const chat_prompt& prompt, bool at_start,
                            std::vector<token_id>& out) {
   using kind = chat_prompt::kind;
+  if (prompt.refusal()) return unexpected<error>(*prompt.refusal());
   const auto& parts = prompt.parts();
   const bool own_bos = !parts.empty() && parts[0].what == kind::bos && vocabulary.specials().bos;
   if (at_start && !own_bos) out.insert(out.end(), vocabulary.prefix().begin(), vocabulary.prefix().end());
