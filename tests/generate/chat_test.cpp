@@ -115,6 +115,31 @@ TEST_CASE("a full context drops the oldest turns and keeps the system prompt") {
   CHECK(stops.position() == position);
 }
 
+TEST_CASE("a conversation that is saved goes on elsewhere, and comes back to a mark") {
+  const auto eos = *chat_model().text()->specials().eos;
+  const auto say_eos = [eos](std::span<float> logits) { logits[static_cast<std::size_t>(eos)] = 1e9f; };
+  for (const bool to_the_end : {false, true}) {
+    inlay::session s(chat_model(), {.context = 1024, .threads = 1, .system = "Be brief.", .marks = 1});
+    s.reply("Hello!", to_the_end ? inlay::generate_options{.on_logits = say_eos} : three_tokens).text();
+    const auto mark = s.mark();
+    REQUIRE(mark.has_value());
+    const auto saved = s.save();
+    REQUIRE(saved.has_value());
+    inlay::session other(chat_model(), {.context = 1024, .threads = 1});
+    const auto restored = other.restore(saved->bytes());
+    REQUIRE_MESSAGE(restored.has_value(), restored.error().message);
+    const std::string answer = s.reply("And now?", three_tokens).text();
+    CHECK(other.reply("And now?", three_tokens).text() == answer);
+    CHECK(std::equal(other.history().begin(), other.history().end(), s.history().begin(), s.history().end()));
+    CHECK(other.conversation().front().content == "Be brief.");
+    REQUIRE(s.rollback(*mark).has_value());
+    CHECK(s.conversation().back().content == "Hello!");
+    CHECK(s.reply("And now?", three_tokens).text() == answer);
+    CHECK(std::equal(other.history().begin(), other.history().end(), s.history().begin(), s.history().end()));
+    CHECK_FALSE(s.rewind(3).has_value());
+  }
+}
+
 TEST_CASE("a checkpoint without a known chat format says so") {
   auto model = load();
   model.set_chat(std::nullopt);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "inlay/config/macros.hpp"
@@ -77,6 +78,7 @@ class buffer {
 
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
 
  private:
   std::byte* base_ = nullptr;

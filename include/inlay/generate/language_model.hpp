@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,9 @@ namespace inlay {
 class any_chat_format;
 class arena;
 struct batch;
+struct sequence_past;
 struct state_options;
+enum class state_parts : unsigned char;
 struct workspace;
 
 /// Called while a model is loaded: bytes done, bytes in all.
@@ -40,6 +43,8 @@ struct model_facts {
   std::size_t vocab = 0;
   std::size_t parameters = 0;
   std::size_t file_bytes = 0;  ///< of the checkpoint's files
+  /// Tells checkpoints apart: of the names, types and first numbers of its tensors.
+  std::uint64_t fingerprint = 0;
   std::size_t packed_bytes =
       0;  ///< of memory for weights that were packed or copied; the rest stays in the mapped file
   std::vector<std::string> unknown_tensors;  ///< in the checkpoint, of no use to the type
@@ -78,6 +83,17 @@ class language_model {
   /// Begins a sequence in `memory` (sequence_bytes must be free): the state for sequence_rows.
   std::byte* begin_sequence(arena& memory, const state_options& options) const;
   void forward(const batch& b, workspace w) const;
+
+  // Of the states of sequences (layers/state.hpp); session.hpp has what is made of them.
+  /// Most bytes of the parts of state_parts::overwritten.
+  std::size_t mark_bytes(const state_options& options) const;
+  /// f(data, bytes) for parts of a state whose next token is at `position`.
+  void for_each_state_part(const std::byte* state, std::size_t position, state_parts which,
+                           function_ref<void(std::byte*, std::size_t)> f) const;
+  /// The least position that a sequence can be rewound to.
+  std::size_t earliest(const std::byte* state, const sequence_past& past) const;
+  /// What a state is made of, e.g. "30x kv 3x64".
+  std::string state_layout() const;
 
  private:
   opaque_ptr<parts> parts_;

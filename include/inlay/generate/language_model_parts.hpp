@@ -57,5 +57,17 @@ INLAY_DEFINITION std::byte* language_model::begin_sequence(arena& memory, const 
   return object;
 }
 INLAY_DEFINITION void language_model::forward(const batch& b, workspace w) const { parts_->model->forward(b, w); }
+INLAY_DEFINITION std::size_t language_model::mark_bytes(const state_options& options) const {
+  return parts_->model->mark_bytes(options);
+}
+INLAY_DEFINITION void language_model::for_each_state_part(const std::byte* state, std::size_t position,
+                                                          state_parts which,
+                                                          function_ref<void(std::byte*, std::size_t)> f) const {
+  parts_->model->for_each_state_part(state, position, which, f);
+}
+INLAY_DEFINITION std::size_t language_model::earliest(const std::byte* state, const sequence_past& past) const {
+  return parts_->model->earliest(state, past);
+}
+INLAY_DEFINITION std::string language_model::state_layout() const { return parts_->model->layout(); }
 
 }  // namespace inlay

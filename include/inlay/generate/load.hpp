@@ -7,12 +7,14 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/function_ref.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/load_checkpoint.hpp"
 #include "inlay/generate/weight_slot.hpp"
@@ -40,6 +42,19 @@ class loaded_model final : public model_of_file {
     s->place(memory, options);
   }
   void forward(const batch& b, workspace w) const override { model.template forward<K>(b, w); }
+  std::size_t mark_bytes(const state_options& options) const override { return Model::mark_bytes(options); }
+  void for_each_state_part(const std::byte* object, std::size_t position, state_parts which,
+                           function_ref<void(std::byte*, std::size_t)> f) const override {
+    reinterpret_cast<const state*>(object)->for_each_part(position, which, f);
+  }
+  std::size_t earliest(const std::byte* object, const sequence_past& past) const override {
+    return reinterpret_cast<const state*>(object)->earliest(past);
+  }
+  std::string layout() const override {
+    state_layout l;
+    state::describe(l);
+    return std::move(l).text();
+  }
 
   Model model{};
 };

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@
 
 #include "inlay/config/macros.hpp"
 #include "inlay/core/buffer.hpp"
+#include "inlay/core/checksum.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/generate/check_facts.hpp"
@@ -53,10 +56,22 @@ struct loaded_weights {
   buffer packed;
 };
 
+/// See model_facts::fingerprint.
+inline std::uint64_t fingerprint(const checkpoint& file) {
+  checksum sum;
+  for (const tensor_view& t : file.tensors()) {
+    const std::uint64_t shape[] = {t.rows(), t.columns(), static_cast<std::uint64_t>(t.type)};
+    sum.add(std::as_bytes(std::span(t.name)));
+    sum.add(std::as_bytes(std::span(shape)));
+    sum.add(t.data.first(std::min<std::size_t>(t.data.size(), 64)));
+  }
+  return sum.value();
+}
+
 /// Checks the file against the request and fills the slots; `facts` becomes all that is known of the model.
 inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& file, const load_request& request,
                                                                   const load_options& options, model_facts& facts) {
-  const auto weights = std::make_shared<loaded_weights>();
+  auto weights = std::make_shared<loaded_weights>();
   weights->file = std::move(file);
   const checkpoint& opened = weights->file;
   if (auto same = check_rope_divisors(opened, request.rope_divisors); !same) return unexpected<error>(same.error());
@@ -73,6 +88,7 @@ inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& f
   facts = {.vocab = request.vocab,
            .parameters = request.parameters,
            .file_bytes = static_cast<std::size_t>(opened.file_bytes()),
+           .fingerprint = fingerprint(opened),
            .packed_bytes = weights->packed.size(),
            .unknown_tensors = resolver.unknown()};
   return weights;

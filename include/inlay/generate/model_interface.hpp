@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "inlay/core/buffer.hpp"
+#include "inlay/core/function_ref.hpp"
 #include "inlay/layers/state.hpp"
 #include "inlay/models/batch.hpp"
 
@@ -20,6 +22,12 @@ class model_interface {
   virtual std::size_t scratch_bytes(std::size_t rows) const = 0;
   virtual void place_state(std::byte* object, arena& memory, const state_options& options) const = 0;
   virtual void forward(const batch& b, workspace w) const = 0;
+  // layers/state.hpp says what these are.
+  virtual std::size_t mark_bytes(const state_options& options) const = 0;
+  virtual void for_each_state_part(const std::byte* object, std::size_t position, state_parts which,
+                                   function_ref<void(std::byte*, std::size_t)> f) const = 0;
+  virtual std::size_t earliest(const std::byte* object, const sequence_past& past) const = 0;
+  virtual std::string layout() const = 0;
 
  protected:
   model_interface() = default;

@@ -29,6 +29,8 @@ class sampler {
   static constexpr std::size_t bytes(std::size_t vocab) { return align_up(vocab * sizeof(candidate)); }
 
   const sampling& options() const { return options_; }
+  /// What the next random numbers come from.
+  std::uint64_t seed() const { return state_; }
   void seed(std::uint64_t s) { state_ = s; }
 
   /// `logits` [vocab] are changed. NaN counts as impossible. `recent` ends with the last token.

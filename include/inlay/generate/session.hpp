@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "inlay/core/buffer.hpp"
 #include "inlay/core/callback.hpp"
 #include "inlay/core/dtype.hpp"
 #include "inlay/core/error.hpp"
@@ -39,6 +40,15 @@ struct session_options {
   inlay::sampling sampling = {};
   full_context when_full = full_context::stop;
   std::string system = {};  ///< system prompt of reply(); empty: the chat format's own
+  std::size_t marks = 0;    ///< how many mark()s there may be at a time; memory for them is taken at the start
+  /// By how many positions rewind() can go back at any time in a model that sees windows: their caches are larger by
+  /// as much. (Back to any position where there are neither windows nor recurrent layers.)
+  std::size_t rewind = 0;
+};
+
+/// A place in a session to come back to.
+struct session_mark {
+  std::uint64_t number = 0;
 };
 
 /// Why a generation ended.
@@ -129,8 +139,34 @@ class session {
   /// is not in the vocabulary or the tokens do not fit into the context.
   result<void> read(std::span<const token_id> tokens);
 
-  /// What the model expects after the last token it read: [vocab] values, empty before the first read().
+  /// What the model expects after the last token it read: [vocab] values, empty before the first read() and after
+  /// rewind().
   std::span<const float> logits() const;
+
+  /// Forgets the tokens from `position` on; the next ones are read behind what stays. Costs nothing. errc::argument
+  /// where the state cannot go back that far: a recurrent layer's not at all, a window's as far as its cache reaches
+  /// (session_options::rewind), others' to any position. A conversation of replies has no positions: mark() it.
+  result<void> rewind(std::size_t position);
+
+  /// Remembers where the session is: whatever the model, rollback() returns to it. What later tokens overwrite is
+  /// copied (language_model::mark_bytes: recurrent states and windows) into memory taken at the start, with the logits.
+  /// errc::argument when all session_options::marks are in use.
+  result<session_mark> mark();
+  /// The session as it was at the mark, which stays, conversation and all; only the sampler's random numbers go on.
+  /// Later marks are forgotten, as are those that rewind() or the dropping of old turns went back beyond.
+  result<void> rollback(session_mark to);
+  result<void> forget(session_mark mark);
+
+  /// All of the session but its options and marks, to be restored in any session of the same model and cache type whose
+  /// context is large enough: then both go on alike, to the bit where their options are the same. Of a generation that
+  /// is running, what it has brought forth so far is kept.
+  result<buffer> save() const;
+  /// The same as a file, which is there whole or not at all.
+  result<void> save_file(std::string path) const;
+  /// Takes over what was saved. Bytes that are damaged, or of another model, are an error that says so and change
+  /// nothing.
+  result<void> restore(std::span<const std::byte> saved);
+  result<void> restore_file(std::string path);
 
   /// Generates from a prompt of tokens that continues what the session has seen. A prompt that begins a turn
   /// (`new_turn`) marks where turns may be dropped when the context is full; what comes before the first turn is always

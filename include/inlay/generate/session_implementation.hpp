@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,8 +22,13 @@
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/sampler.hpp"
+#include "inlay/generate/saved_session.hpp"
 #include "inlay/generate/session.hpp"
+#include "inlay/generate/session_progress.hpp"
 #include "inlay/generate/stop_strings.hpp"
+#include "inlay/io/atomic_file.hpp"
+#include "inlay/io/mapped_file.hpp"
+#include "inlay/io/untrusted.hpp"
 #include "inlay/layers/state.hpp"
 #include "inlay/models/batch.hpp"
 #include "inlay/text/chat.hpp"
@@ -31,6 +37,8 @@
 namespace inlay {
 
 class session::implementation {
+  using session_progress = detail::session_progress;
+
  public:
   implementation(const language_model& model, session_options options)
       : model_(model),
@@ -40,7 +48,9 @@ class session::implementation {
     options_.batch = std::clamp<std::size_t>(options_.batch, 1, options_.context);
     const std::size_t sequence = model_.sequence_bytes(state());
     const std::size_t scratch = model_.scratch_bytes(options_.batch);
-    auto memory = buffer::allocate(sequence + sampler::bytes(model_.vocab()) + float_bytes(model_.vocab()) + scratch);
+    const std::size_t marks = options_.marks * mark_bytes();
+    auto memory =
+        buffer::allocate(sequence + sampler::bytes(model_.vocab()) + float_bytes(model_.vocab()) + marks + scratch);
     if (!memory) {
       failure_ = std::move(memory).error();
       return;
@@ -50,6 +60,7 @@ class session::implementation {
     sequence_memory_ = arena(parts.take<std::byte>(sequence), sequence);
     sampler_ = sampler(options_.sampling, model_.vocab(), parts);
     logits_ = parts.take<float>(model_.vocab());
+    mark_memory_ = parts.take<std::byte>(marks);
     scratch_ = arena(parts.take<std::byte>(scratch), scratch);
     history_.reserve(options_.context);
     begin_sequence();
@@ -61,18 +72,12 @@ class session::implementation {
 
   std::span<const token_id> history() const { return history_; }
   const session_metrics& metrics() const { return metrics_; }
-  finish finished() const { return finish_; }
+  finish finished() const { return now_.finished; }
   std::size_t scratch_high_water() const { return scratch_.highest(); }
 
   void reset() {
     history_.clear();
-    turns_.clear();
-    unread_.clear();
-    conversation_.clear();
-    in_conversation_ = false;
-    answering_ = false;
-    has_logits_ = false;
-    finish_ = finish::stopped;
+    now_ = {};
     if (memory_.size() != 0) {
       failure_.reset();
       begin_sequence();
@@ -95,15 +100,15 @@ class session::implementation {
     return {};
   }
 
-  std::span<const float> logits() const { return {logits_, has_logits_ ? model_.vocab() : 0}; }
+  std::span<const float> logits() const { return {logits_, now_.has_logits ? model_.vocab() : 0}; }
 
   void generate(std::span<const token_id> prompt, generate_options options, bool new_turn) {
     end_turn();
     start(std::move(options));
-    if (new_turn) turns_.push_back(history_.size() + unread_.size());
-    unread_.insert(unread_.end(), prompt.begin(), prompt.end());
+    if (new_turn) now_.turns.push_back(history_.size() + now_.unread.size());
+    now_.unread.insert(now_.unread.end(), prompt.begin(), prompt.end());
     const auto begin = clock::now();
-    metrics_.prompt_tokens = unread_.size();
+    metrics_.prompt_tokens = now_.unread.size();
     if (read_unread()) decide_first();
     metrics_.prompt_seconds = seconds_since(begin);
   }
@@ -121,48 +126,193 @@ class session::implementation {
   void reply(std::string_view user, generate_options options) {
     end_turn();
     start(std::move(options));
-    if (conversation_.empty() && !options_.system.empty())
-      conversation_.push_back({chat_role::system, options_.system});
-    const std::size_t from = history_.empty() ? 0 : conversation_.size();
-    conversation_.push_back({chat_role::user, std::string(user)});
-    in_conversation_ = true;
+    if (now_.conversation.empty() && !options_.system.empty())
+      now_.conversation.push_back({chat_role::system, options_.system});
+    const std::size_t from = history_.empty() ? 0 : now_.conversation.size();
+    now_.conversation.push_back({chat_role::user, std::string(user)});
+    now_.in_conversation = true;
     const auto begin = clock::now();
-    if (auto encoded = encode_messages(conversation_, from, unread_); !encoded) {
+    if (auto encoded = encode_messages(now_.conversation, from, now_.unread); !encoded) {
       end_with(std::move(encoded).error());
     } else {
-      metrics_.prompt_tokens = unread_.size();
-      answering_ = read_unread();
+      metrics_.prompt_tokens = now_.unread.size();
+      now_.answering = read_unread();
     }
-    answer_begin_ = history_.size();
+    now_.answer_begin = history_.size();
     metrics_.prompt_seconds = seconds_since(begin);
   }
-  std::span<const message> conversation() const { return conversation_; }
+  std::span<const message> conversation() const { return now_.conversation; }
 
   std::optional<std::string_view> next_piece() {
-    if (finish_ != finish::running) return flush();
+    if (now_.finished != finish::running) return flush();
     const auto begin = clock::now();
     std::string_view text;
-    while (text.empty() && finish_ == finish::running) {
+    while (text.empty() && now_.finished == finish::running) {
       if (!read_unread()) break;
       text = stops_.push(step());
-      if (stops_.found() && finish_ == finish::running) finish_ = finish::stop_string;
+      if (stops_.found() && now_.finished == finish::running) now_.finished = finish::stop_string;
     }
     metrics_.generate_seconds += seconds_since(begin);
     if (!text.empty()) return text;
     return flush();
   }
 
+  result<void> rewind(std::size_t position) {
+    if (memory_.size() == 0) return unexpected<error>(*failure_);
+    if (position > history_.size())
+      return fail(errc::argument,
+                  concat("Position ", position, " lies behind the ", history_.size(), " tokens that were read."));
+    if (!now_.conversation.empty())
+      return fail(errc::argument, "A conversation is rewound by mark() and rollback(), not to a position.");
+    const std::size_t earliest = position == 0 ? 0 : model_.earliest(state_, past_);
+    if (position < earliest)
+      return fail(errc::argument,
+                  concat("The model's state cannot be rewound to position ", position, ", only to ", earliest,
+                         " or later: it is recurrent or sees a window. mark() or session_options::rewind help."));
+    failure_.reset();
+    now_.unread.clear();
+    now_.finished = finish::stopped;
+    if (position == history_.size()) return {};
+    now_.has_logits = false;
+    std::erase_if(now_.turns, [&](std::size_t t) { return t > position; });
+    history_.resize(position);
+    std::erase_if(marks_, [&](const kept& m) { return m.position > position; });
+    past_.position = position;
+    if (position != 0) return {};
+    std::vector<kept> marks = std::move(marks_);
+    begin_sequence();
+    marks_ = std::move(marks);
+    return {};
+  }
+
+  result<session_mark> mark() {
+    if (memory_.size() == 0) return unexpected<error>(*failure_);
+    if (marks_.size() >= options_.marks)
+      return fail(errc::argument,
+                  concat("All of the session's ", options_.marks, " marks are in use (session_options::marks)."));
+    kept m{++last_mark_, 0, history_.size(), now_};
+    const auto used = [&](const kept& other) { return other.slot == m.slot; };
+    while (std::any_of(marks_.begin(), marks_.end(), used)) ++m.slot;
+    std::byte* to = mark_memory_ + m.slot * mark_bytes();
+    if (now_.has_logits) std::memcpy(to, logits_, model_.vocab() * sizeof(float));
+    to += float_bytes(model_.vocab());
+    model_.for_each_state_part(state_, m.position, state_parts::overwritten, [&](std::byte* part, std::size_t bytes) {
+      std::memcpy(to, part, bytes);
+      to += bytes;
+    });
+    marks_.push_back(std::move(m));
+    return session_mark{last_mark_};
+  }
+
+  result<void> rollback(session_mark to) {
+    const auto m = find(to);
+    if (m == marks_.end()) return unknown_mark();
+    history_.resize(m->position);
+    now_ = m->progress;
+    const std::byte* from = mark_memory_ + m->slot * mark_bytes();
+    if (now_.has_logits) std::memcpy(logits_, from, model_.vocab() * sizeof(float));
+    from += float_bytes(model_.vocab());
+    model_.for_each_state_part(state_, m->position, state_parts::overwritten, [&](std::byte* part, std::size_t bytes) {
+      std::memcpy(part, from, bytes);
+      from += bytes;
+    });
+    past_ = {m->position, m->position, m->position};
+    marks_.erase(m + 1, marks_.end());
+    resume();
+    return {};
+  }
+
+  result<void> forget(session_mark mark) {
+    const auto m = find(mark);
+    if (m == marks_.end()) return unknown_mark();
+    marks_.erase(m);
+    return {};
+  }
+
+  result<buffer> save() const {
+    if (memory_.size() == 0) return unexpected<error>(*failure_);
+    auto saved = buffer::allocate(saved_bytes());
+    if (!saved) return saved;
+    std::byte* to = saved->data();
+    const auto append = [&](std::span<const std::byte> bytes) -> result<void> {
+      std::memcpy(to, bytes.data(), bytes.size());
+      to += bytes.size();
+      return {};
+    };
+    if (auto written = write(append, saved->size()); !written) return unexpected<error>(std::move(written).error());
+    return saved;
+  }
+  result<void> save_file(std::string path) const {
+    if (memory_.size() == 0) return unexpected<error>(*failure_);
+    auto file = atomic_file::create(std::move(path));
+    if (!file) return unexpected<error>(std::move(file).error());
+    const auto append = [&](std::span<const std::byte> bytes) { return file->write(bytes); };
+    if (auto written = write(append, saved_bytes()); !written) return written;
+    return file->commit();
+  }
+
+  /// Nothing is changed before all has been checked.
+  result<void> restore(std::span<const std::byte> bytes, std::string path) {
+    if (memory_.size() == 0) return unexpected<error>(*failure_);
+    auto reader = detail::saved_session_reader::open(bytes, std::move(path));
+    if (!reader) return unexpected<error>(std::move(reader).error());
+    auto saved = reader->header();
+    if (!saved) return unexpected<error>(std::move(saved).error());
+    if (auto same = compare(saved->model, *reader); !same) return same;
+    const std::size_t position = saved->history.size();
+    if (position > options_.context)
+      return fail(errc::argument,
+                  reader->says("has ", position, " tokens; the context of this session is ", options_.context, "."));
+    if (saved->progress.in_conversation && model_.text() == nullptr)
+      return fail(errc::mismatch, reader->says("has a conversation, but the model has no tokenizer."));
+    std::span<const std::byte> rest = reader->left();
+    const std::size_t logits = saved->progress.has_logits ? model_.vocab() * sizeof(float) : 0;
+    std::uint64_t states = 0;
+    if (rest.size() >= logits + sizeof states) std::memcpy(&states, rest.data() + logits, sizeof states);
+    if (rest.size() != logits + sizeof states + states_bytes(position) || states != states_bytes(position))
+      return fail(errc::format, reader->says("is damaged: it has not the states of ", position, " tokens."));
+
+    begin_sequence();
+    history_.assign(saved->history.begin(), saved->history.end());
+    now_ = std::move(saved->progress);
+    sampler_.seed(saved->sampler_state);
+    if (logits != 0) std::memcpy(logits_, rest.data(), logits);
+    rest = rest.subspan(logits + sizeof states);
+    model_.for_each_state_part(state_, position, state_parts::all, [&](std::byte* part, std::size_t size) {
+      std::memcpy(part, rest.data(), size);
+      rest = rest.subspan(size);
+    });
+    past_ = {position, position, position};
+    resume();
+    return {};
+  }
+  result<void> restore_file(std::string path) {
+    const auto file = mapped_file::open(std::move(path));
+    if (!file) return unexpected<error>(file.error());
+    return restore(file->bytes(), file->path());
+  }
+
   void stop() { stop_requested_.store(true, std::memory_order_relaxed); }
 
  private:
+  struct kept {
+    std::uint64_t number = 0;  ///< of the mark
+    std::size_t slot = 0;
+    std::size_t position = 0;
+    session_progress progress;
+  };
+
   using clock = std::chrono::steady_clock;
   static double seconds_since(clock::time_point t) { return std::chrono::duration<double>(clock::now() - t).count(); }
 
-  state_options state() const { return {options_.context, options_.kv_type, options_.batch}; }
+  state_options state() const { return {options_.context, options_.kv_type, options_.batch, options_.rewind}; }
+  std::size_t mark_bytes() const { return align_up(model_.mark_bytes(state())) + float_bytes(model_.vocab()); }
 
   void begin_sequence() {
     arena memory = sequence_memory_;
     state_ = model_.begin_sequence(memory, state());
+    past_ = {};
+    marks_.clear();
   }
 
   void forward(std::span<const token_id> tokens, bool want_logits) {
@@ -171,62 +321,125 @@ class session::implementation {
     model_.forward({tokens, {&rows, 1}, {&last, want_logits ? std::size_t{1} : std::size_t{0}}, logits_},
                    {scratch_, pool_});
     history_.insert(history_.end(), tokens.begin(), tokens.end());
-    has_logits_ = want_logits;
+    past_.position = history_.size();
+    past_.furthest = std::max(past_.furthest, past_.position);
+    now_.has_logits = want_logits;
+  }
+
+  /// After the session was put into another state: no generation is running, and what the next one needs has room.
+  void resume() {
+    if (now_.finished == finish::running) now_.finished = finish::stopped;
+    failure_.reset();
+    flushed_ = true;
+    history_.reserve(options_.context);
+  }
+
+  std::vector<kept>::iterator find(session_mark mark) {
+    return std::find_if(marks_.begin(), marks_.end(), [&](const kept& m) { return m.number == mark.number; });
+  }
+  static unexpected<error> unknown_mark() {
+    return fail(errc::argument, "The session has no such mark: it was forgotten, or lies behind where it was rewound.");
+  }
+
+  std::size_t states_bytes(std::size_t position) const {
+    std::size_t total = 0;
+    model_.for_each_state_part(state_, position, state_parts::all,
+                               [&](std::byte*, std::size_t bytes) { total += bytes; });
+    return total;
+  }
+  std::size_t saved_bytes() const {
+    std::size_t total = 0;
+    const auto count = [&](std::span<const std::byte> bytes) -> result<void> {
+      total += bytes.size();
+      return {};
+    };
+    detail::saved_session_writer header(count);
+    header.header(saved(), 0);
+    return total + (now_.has_logits ? model_.vocab() * sizeof(float) : 0) + sizeof(std::uint64_t) +
+           states_bytes(history_.size()) + sizeof(std::uint64_t);
+  }
+  detail::saved_session saved() const {
+    return {{model_.facts().fingerprint, model_.state_layout(), model_.vocab(), options_.kv_type},
+            history_,
+            sampler_.seed(),
+            now_};
+  }
+  result<void> write(detail::saved_session_writer::sink to, std::size_t total) const {
+    detail::saved_session_writer w(to);
+    w.header(saved(), total);
+    if (now_.has_logits) w.bytes(std::as_bytes(std::span(logits_, model_.vocab())));
+    w.number(std::uint64_t{states_bytes(history_.size())});
+    model_.for_each_state_part(state_, history_.size(), state_parts::all,
+                               [&](std::byte* part, std::size_t bytes) { w.bytes({part, bytes}); });
+    return w.end();
+  }
+  result<void> compare(const detail::saved_model& from, const detail::saved_session_reader& reader) const {
+    if (const std::string layout = model_.state_layout(); from.layout != layout || from.vocab != model_.vocab())
+      return fail(errc::mismatch, reader.says("is of a model with a vocabulary of ", from.vocab, " and the states ",
+                                              detail::in_quotes(from.layout), "; this one has ", model_.vocab(),
+                                              " and ", detail::in_quotes(layout), "."));
+    if (from.fingerprint != model_.facts().fingerprint)
+      return fail(errc::mismatch, reader.says("is of other weights than this model's."));
+    if (from.cache != options_.kv_type)
+      return fail(errc::mismatch, reader.says("has keys and values in ", name(from.cache), "; this session stores ",
+                                              name(options_.kv_type), "."));
+    return {};
   }
 
   void start(generate_options options) {
     generation_ = std::move(options);
     metrics_ = {};
     stop_requested_.store(false, std::memory_order_relaxed);
-    finish_ = failure_ ? finish::failed : finish::running;
+    now_.finished = failure_ ? finish::failed : finish::running;
     if (model_.text() != nullptr) decoder_.emplace(*model_.text(), decode_options{false, false});
     stops_ = stop_strings(generation_.stop_strings);
     flushed_ = false;
-    unread_.reserve(unread_.size() + 1);
+    now_.unread.reserve(now_.unread.size() + 1);
   }
 
   void end_with(error e) {
     failure_ = std::move(e);
-    finish_ = finish::failed;
+    now_.finished = finish::failed;
   }
 
   void decide_first() {
-    if (!has_logits_) end_with({errc::argument, "There is no token to continue from: the prompt is empty."});
+    if (!now_.has_logits) end_with({errc::argument, "There is no token to continue from: the prompt is empty."});
   }
 
   /// Reads what was appended since the last forward pass. False if the generation ended.
   bool read_unread() {
-    if (unread_.empty()) return finish_ == finish::running;
-    if (finish_ != finish::running) return false;
-    if (history_.size() + unread_.size() > options_.context && !make_room()) {
-      finish_ = finish::context_full;
+    if (now_.unread.empty()) return now_.finished == finish::running;
+    if (now_.finished != finish::running) return false;
+    if (history_.size() + now_.unread.size() > options_.context && !make_room()) {
+      now_.finished = finish::context_full;
       return false;
     }
-    if (auto r = read(unread_); !r) {
+    if (auto r = read(now_.unread); !r) {
       end_with(std::move(r).error());
       return false;
     }
-    unread_.clear();
+    now_.unread.clear();
     return true;
   }
 
   /// Drops the oldest turns until a quarter of the context is free, and reads the rest again.
   bool make_room() {
     if (options_.when_full != full_context::drop_oldest_turns) return false;
-    if (in_conversation_) return make_room_in_conversation();
-    const std::size_t kept_front = turns_.empty() ? history_.size() : turns_.front();
-    const std::size_t wanted = unread_.size() + std::max<std::size_t>(options_.context / 4, 1);
+    if (now_.in_conversation) return make_room_in_conversation();
+    const std::size_t kept_front = now_.turns.empty() ? history_.size() : now_.turns.front();
+    const std::size_t wanted = now_.unread.size() + std::max<std::size_t>(options_.context / 4, 1);
     std::size_t drop = 0;
     // The current turn is not dropped, neither is a turn that is not read yet.
-    while (drop + 1 < turns_.size() && turns_[drop + 1] <= history_.size() &&
-           history_.size() - (turns_[drop] - kept_front) + wanted > options_.context)
+    while (drop + 1 < now_.turns.size() && now_.turns[drop + 1] <= history_.size() &&
+           history_.size() - (now_.turns[drop] - kept_front) + wanted > options_.context)
       ++drop;
-    if (drop == 0 || history_.size() - (turns_[drop] - kept_front) + unread_.size() > options_.context) return false;
-    const std::size_t dropped = turns_[drop] - kept_front;
+    if (drop == 0 || history_.size() - (now_.turns[drop] - kept_front) + now_.unread.size() > options_.context)
+      return false;
+    const std::size_t dropped = now_.turns[drop] - kept_front;
     std::vector<token_id> kept(history_.begin(), history_.begin() + static_cast<std::ptrdiff_t>(kept_front));
-    kept.insert(kept.end(), history_.begin() + static_cast<std::ptrdiff_t>(turns_[drop]), history_.end());
-    turns_.erase(turns_.begin(), turns_.begin() + static_cast<std::ptrdiff_t>(drop));
-    for (std::size_t& t : turns_) t -= dropped;
+    kept.insert(kept.end(), history_.begin() + static_cast<std::ptrdiff_t>(now_.turns[drop]), history_.end());
+    now_.turns.erase(now_.turns.begin(), now_.turns.begin() + static_cast<std::ptrdiff_t>(drop));
+    for (std::size_t& t : now_.turns) t -= dropped;
     history_.clear();
     begin_sequence();
     return read(kept).has_value();
@@ -236,11 +449,11 @@ class session::implementation {
   /// into the first turn, wherever that is.
   bool make_room_in_conversation() {
     std::vector<token_id> said;  // of the answer that is being generated
-    if (answering_) {
-      said.assign(history_.begin() + static_cast<std::ptrdiff_t>(answer_begin_), history_.end());
-      said.insert(said.end(), unread_.begin(), unread_.end());
+    if (now_.answering) {
+      said.assign(history_.begin() + static_cast<std::ptrdiff_t>(now_.answer_begin), history_.end());
+      said.insert(said.end(), now_.unread.begin(), now_.unread.end());
     }
-    std::vector<message> kept = conversation_;
+    std::vector<message> kept = now_.conversation;
     std::vector<token_id> prompt;
     const auto too_long = [&](std::size_t spare) { return prompt.size() + said.size() + spare > options_.context; };
     const auto front = kept.begin() + (kept.front().role == chat_role::system ? 1 : 0);
@@ -253,12 +466,12 @@ class session::implementation {
       if (!encode_messages(kept, 0, prompt)) return false;
     } while (too_long(options_.context / 4));
     if (prompt.empty() || too_long(0)) return false;
-    conversation_ = std::move(kept);
+    now_.conversation = std::move(kept);
     history_.clear();
     begin_sequence();
-    answer_begin_ = prompt.size();
+    now_.answer_begin = prompt.size();
     prompt.insert(prompt.end(), said.begin(), said.end());
-    unread_ = std::move(prompt);
+    now_.unread = std::move(prompt);
     return true;
   }
 
@@ -273,37 +486,37 @@ class session::implementation {
   /// Puts the last answer into the conversation; what ends it is written by the chat format. A message that the model
   /// could not read is taken out again.
   void end_turn() {
-    if (!in_conversation_) return;
-    in_conversation_ = false;
-    if (!answering_) {
-      conversation_.pop_back();
-      unread_.clear();
+    if (!now_.in_conversation) return;
+    now_.in_conversation = false;
+    if (!now_.answering) {
+      now_.conversation.pop_back();
+      now_.unread.clear();
       return;
     }
-    answering_ = false;
-    if (finish_ == finish::stop_token && !unread_.empty()) unread_.pop_back();
-    std::vector<token_id> ids(history_.begin() + static_cast<std::ptrdiff_t>(answer_begin_), history_.end());
-    ids.insert(ids.end(), unread_.begin(), unread_.end());
-    conversation_.push_back({chat_role::assistant, decode(*model_.text(), ids)});
+    now_.answering = false;
+    if (now_.finished == finish::stop_token && !now_.unread.empty()) now_.unread.pop_back();
+    std::vector<token_id> ids(history_.begin() + static_cast<std::ptrdiff_t>(now_.answer_begin), history_.end());
+    ids.insert(ids.end(), now_.unread.begin(), now_.unread.end());
+    now_.conversation.push_back({chat_role::assistant, decode(*model_.text(), ids)});
   }
 
   /// Picks a token and returns the text it completes.
   std::string_view step() {
     if (stop_requested_.load(std::memory_order_relaxed)) {
-      finish_ = finish::stopped;
+      now_.finished = finish::stopped;
       return {};
     }
     if (metrics_.generated_tokens >= generation_.max_tokens) {
-      finish_ = finish::max_tokens;
+      now_.finished = finish::max_tokens;
       return {};
     }
     if (generation_.on_logits) generation_.on_logits({logits_, model_.vocab()});
     const token_id id = sampler_.pick(logits_, history_);
     ++metrics_.generated_tokens;
-    unread_.push_back(id);
-    if (generation_.on_token && !generation_.on_token(id)) finish_ = finish::stopped;
+    now_.unread.push_back(id);
+    if (generation_.on_token && !generation_.on_token(id)) now_.finished = finish::stopped;
     if (is_stop(id)) {
-      finish_ = finish::stop_token;
+      now_.finished = finish::stop_token;
       return {};
     }
     return decoder_ ? decoder_->push(id) : std::string_view();
@@ -332,22 +545,19 @@ class session::implementation {
   arena scratch_;
   std::byte* state_ = nullptr;
   float* logits_ = nullptr;
-  bool has_logits_ = false;
   sampler sampler_;
-  std::vector<token_id> history_;   ///< tokens read
-  std::vector<token_id> unread_;    ///< tokens that belong to the sequence and are not read yet
-  std::vector<std::size_t> turns_;  ///< positions where turns begin
+  std::vector<token_id> history_;  ///< tokens read
+  session_progress now_;
+  sequence_past past_;
 
-  std::vector<message> conversation_;
-  bool in_conversation_ = false;  ///< its last message is a user's, for the model to answer
-  bool answering_ = false;        ///< and the model has read it
-  std::size_t answer_begin_ = 0;  ///< position of the answer's first token
+  std::vector<kept> marks_;  ///< the oldest first
+  std::uint64_t last_mark_ = 0;
+  std::byte* mark_memory_ = nullptr;
 
   generate_options generation_;
   std::optional<text_decoder> decoder_;
   stop_strings stops_;
   bool flushed_ = false;
-  finish finish_ = finish::stopped;
   session_metrics metrics_;
   std::atomic<bool> stop_requested_{false};
   std::optional<error> failure_;
@@ -382,6 +592,20 @@ INLAY_DEFINITION answer session::reply(std::string_view user, generate_options o
 }
 INLAY_DEFINITION std::span<const message> session::conversation() const { return implementation_->conversation(); }
 INLAY_DEFINITION std::optional<std::string_view> session::next_piece() { return implementation_->next_piece(); }
+INLAY_DEFINITION result<void> session::rewind(std::size_t position) { return implementation_->rewind(position); }
+INLAY_DEFINITION result<session_mark> session::mark() { return implementation_->mark(); }
+INLAY_DEFINITION result<void> session::rollback(session_mark to) { return implementation_->rollback(to); }
+INLAY_DEFINITION result<void> session::forget(session_mark mark) { return implementation_->forget(mark); }
+INLAY_DEFINITION result<buffer> session::save() const { return implementation_->save(); }
+INLAY_DEFINITION result<void> session::save_file(std::string path) const {
+  return implementation_->save_file(std::move(path));
+}
+INLAY_DEFINITION result<void> session::restore(std::span<const std::byte> saved) {
+  return implementation_->restore(saved, {});
+}
+INLAY_DEFINITION result<void> session::restore_file(std::string path) {
+  return implementation_->restore_file(std::move(path));
+}
 INLAY_DEFINITION void session::stop() { implementation_->stop(); }
 
 INLAY_DEFINITION answer::iterator& answer::iterator::operator++() {

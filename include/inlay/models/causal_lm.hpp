@@ -4,7 +4,7 @@
 //   using my_model = causal_lm<{.vocab = 49152, .width = 576}, repeat<30, my_block>, rms_norm<>, tied_head>;
 //
 // The width is stated once; every layer is bound to it (layers/layer.hpp). What the type knows: parameter_count,
-// kv_cache_bytes(context), state_bytes(options), scratch_bytes(rows).
+// kv_cache_bytes(context), state_bytes(options), mark_bytes(options), scratch_bytes(rows).
 #pragma once
 
 #include <cmath>
@@ -132,9 +132,11 @@ struct causal_lm {
 
   static constexpr std::size_t parameter_count = detail::count_parameters<causal_lm>();
 
-  /// Bytes of one sequence's state, without the state object itself.
+  /// Bytes of one sequence's state, caches and recurrent states, without the state object itself.
   static constexpr std::size_t state_bytes(const state_options& options) { return state::bytes(options); }
-  /// Bytes of one sequence's caches for this many positions.
+  /// Bytes of a copy of what does not outlast the next positions: recurrent states and windows.
+  static constexpr std::size_t mark_bytes(const state_options& options) { return state::mark_bytes(options); }
+  /// Bytes of one sequence's caches and recurrent states for this many positions.
   static constexpr std::size_t kv_cache_bytes(std::size_t context, dtype kv_type = dtype::f16) {
     return state_bytes({context, kv_type});
   }
