@@ -3,6 +3,7 @@
 
 #define HWY_WANT_AVX3_DL
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "bench/support/timing.hpp"
@@ -76,6 +77,22 @@ double measure_read(const peak_loops& loops, thread_pool& pool, const buffer& da
   return static_cast<double>(pieces * each) / best;
 }
 
+double measure_round_trip(thread_pool& pool) {
+  if (pool.size() < 2) return 0.0;
+  constexpr int rounds = 20000;
+  alignas(64) std::atomic<int> ball = 0;
+  const double seconds = seconds_of([&] {
+    pool.run(2, [&](std::size_t side) {
+      for (int i = 0; i < rounds; ++i) {
+        const int mine = 2 * i + static_cast<int>(side);
+        while (ball.load(std::memory_order_acquire) != mine) continue;
+        ball.store(mine + 1, std::memory_order_release);
+      }
+    });
+  });
+  return seconds / rounds;
+}
+
 peaks measure_peaks(const peak_loops& loops, thread_pool& pool, const buffer& data) {
   constexpr std::size_t rounds = 1 << 20, tries = 8;
   const auto rate = [&](double (*loop)(std::size_t)) {
@@ -85,6 +102,7 @@ peaks measure_peaks(const peak_loops& loops, thread_pool& pool, const buffer& da
   peaks p;
   p.byte_ops = rate(loops.bytes);
   p.float_ops = rate(loops.floats);
+  p.round_trip = measure_round_trip(pool);
   p.read_bytes = measure_read(loops, pool, data, tries);
   constexpr std::size_t row = 2048, copies = 1 << 16;
   const double seconds = best_seconds(pool, tries, [&](std::size_t thread) {

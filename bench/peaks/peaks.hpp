@@ -32,6 +32,7 @@ struct peaks {
   double float_ops = 0.0;   ///< per second
   double read_bytes = 0.0;  ///< per second, from memory
   double copy_bytes = 0.0;  ///< per second, read and written, within the first-level cache
+  double round_trip = 0.0;  ///< seconds for a cache line to go from one thread to another and back; 0: one thread
 };
 
 /// Takes about a second. `data` is what is read: far larger than the caches, and written before.
@@ -39,6 +40,10 @@ peaks measure_peaks(const peak_loops& loops, thread_pool& pool, const buffer& da
 
 /// The bandwidth alone: bytes per second, the best of `sweeps` over `data`.
 double measure_read(const peak_loops& loops, thread_pool& pool, const buffer& data, std::size_t sweeps);
+
+/// Seconds a cache line takes from one thread to another and back. It tells whether two virtual CPUs share a cache at
+/// the moment, on which the bandwidth that they have together depends. 0 for a pool of one thread.
+double measure_round_trip(thread_pool& pool);
 
 /// A buffer for measure_peaks, written on the pool's threads.
 result<buffer> make_read_buffer(std::size_t bytes, thread_pool& pool);
