@@ -29,5 +29,6 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/inlayConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/inlayConfig.cmake" "${PROJECT_BINARY_DIR}/inlayConfigVersion.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/dependencies.cmake" "${CMAKE_CURRENT_LIST_DIR}/headers.cmake"
-  "${CMAKE_CURRENT_LIST_DIR}/runtime.cmake" "${CMAKE_CURRENT_LIST_DIR}/runtime.cpp"
+  "${CMAKE_CURRENT_LIST_DIR}/runtime.cmake"
   DESTINATION "${_inlay_package}")
+install(DIRECTORY "${CMAKE_CURRENT_LIST_DIR}/runtime" DESTINATION "${_inlay_package}")

@@ -6,7 +6,8 @@
 
 include_guard(GLOBAL)
 
-add_library(inlay_runtime STATIC EXCLUDE_FROM_ALL "${CMAKE_CURRENT_LIST_DIR}/runtime.cpp")
+add_library(inlay_runtime STATIC EXCLUDE_FROM_ALL
+  "${CMAKE_CURRENT_LIST_DIR}/runtime/kernels.cpp" "${CMAKE_CURRENT_LIST_DIR}/runtime/models.cpp")
 add_library(inlay::runtime ALIAS inlay_runtime)
 target_link_libraries(inlay_runtime PUBLIC inlay::inlay)
 target_compile_definitions(inlay_runtime PUBLIC INLAY_LINKED)

@@ -100,8 +100,10 @@ class text_runner {
     float_rows out(texts.size(), model_.facts().outputs);
     for (std::size_t begin = 0; begin < texts.size();) {
       std::size_t end = begin;
-      for (std::size_t rows = 0; end < texts.size(); ++end)
-        if ((rows += texts[end].tokens.size()) > options_.batch) break;
+      for (std::size_t rows = 0; end < texts.size(); ++end) {
+        rows += texts[end].tokens.size();
+        if (rows > options_.batch) break;
+      }
       forward(texts.subspan(begin, end - begin), out[begin].data());
       begin = end;
     }

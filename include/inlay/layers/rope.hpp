@@ -60,9 +60,10 @@ struct rotary {
   static constexpr rope_config config = Config;
   static constexpr std::size_t dim = Config.dim == 0 ? HeadDim : Config.dim;
   static_assert(dim <= HeadDim && dim % 2 == 0, "inlay: rope dim must be even and no more than the head has");
-  static constexpr std::size_t pairs = static_cast<std::size_t>(Config.proportion * static_cast<float>(dim / 2));
+  static constexpr std::size_t all_pairs = dim / 2;
+  static constexpr std::size_t pairs = static_cast<std::size_t>(Config.proportion * static_cast<float>(all_pairs));
   static constexpr bool has_factors = Config.longrope.original_context != 0.0f;
-  static constexpr bool has_divisors = Config.llama3.factor != 1.0f || pairs != dim / 2;
+  static constexpr bool has_divisors = Config.llama3.factor != 1.0f || pairs != all_pairs;
 
   /// Radians a position, per pair.
   using per_position = std::array<float, pairs>;

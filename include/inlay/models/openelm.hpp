@@ -49,6 +49,7 @@ constexpr std::size_t make_divisible(double value, std::size_t divisor) {
 /// Between `first` and `last`, to two decimals, as the models' configurations state it.
 constexpr double openelm_multiplier(double first, double last, std::size_t layer, std::size_t layers) {
   const double exact = first + (last - first) * static_cast<double>(layer) / static_cast<double>(layers - 1);
+  // Positive: NOLINTNEXTLINE(bugprone-incorrect-roundings)
   return static_cast<double>(static_cast<std::size_t>(exact * 100.0 + 0.5)) / 100.0;
 }
 

@@ -66,7 +66,7 @@ class byte_level_bpe final : public detail::table_tokenizer {
   };
 
   byte_level_bpe(detail::tokenizer_parts parts, detail::merge_index merges, options how)
-      : table_tokenizer(std::move(parts)), merges_(std::move(merges)), how_(how) {
+      : table_tokenizer(std::move(parts)), merges_(std::move(merges)), how_(std::move(how)) {
     for (std::size_t b = 0; b < 256; ++b) {
       const char c = static_cast<char>(static_cast<unsigned char>(b));
       bytes_[b] = tokens().find_text(std::string_view(&c, 1));

@@ -93,7 +93,7 @@ inline result<added_token_matcher> added_of(const vocabulary& v) {
                           .control = k != token_kind::user_defined,
                           .strip_right = phi3 && v.tokens[i].starts_with("<|") && v.tokens[i] != "<|endoftext|>"}});
   }
-  return added_token_matcher::make(std::move(entries), v.source);
+  return added_token_matcher::make(entries, v.source);
 }
 
 /// The merges, "left right" with a space that is not the first character; `decode(text, out)` makes a token's bytes.

@@ -142,9 +142,9 @@ class tokenizer_json_builder {
       if (added_[i].normalized) pipeline_.normalize_added(texts[i]);
       (added_[i].normalized ? normalized : raw).push_back({texts[i], added_[i].flags});
     }
-    auto first = added_token_matcher::make(std::move(raw), source_);
+    auto first = added_token_matcher::make(raw, source_);
     if (!first) return unexpected(first.error());
-    auto second = added_token_matcher::make(std::move(normalized), source_);
+    auto second = added_token_matcher::make(normalized, source_);
     if (!second) return unexpected(second.error());
     parts_.added = std::move(*first);
     parts_.added_normalized = std::move(*second);

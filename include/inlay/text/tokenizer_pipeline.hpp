@@ -56,7 +56,10 @@ inline bool decode_base64(std::string_view text, std::string& out) {
                                              : -1;
     if (value < 0) return false;
     bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if ((count += 6) >= 8) out.push_back(static_cast<char>(static_cast<unsigned char>(bits >> (count -= 8))));
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(static_cast<unsigned char>(bits >> count)));
   }
   return true;
 }
