@@ -23,6 +23,7 @@ ROOMS = {
     "vision": {"config", "core", "quant", "kernels", "layers"},
     "audio": {"config", "core", "quant", "kernels", "layers"},
     "generate": {"*"},
+    "convert": {"*"},
     "": {"*"},  # headers directly in include/inlay
 }
 SIMD = re.compile(r"^(hwy|xsimd)/")

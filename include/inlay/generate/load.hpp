@@ -59,20 +59,6 @@ class loaded_model final : public model_of_file {
   Model model{};
 };
 
-/// The rope divisors of a model's kinds of rotary embedding, for those that have any.
-template <class... R>
-std::vector<std::vector<float>> rope_divisors(rotary_list<R...>) {
-  std::vector<std::vector<float>> all;
-  [[maybe_unused]] const auto add = [&]<class Rotary>(Rotary*) {
-    if constexpr (Rotary::has_divisors) {
-      std::vector<float>& divisors = all.emplace_back();
-      for (std::size_t i = 0; i < Rotary::dim / 2; ++i) divisors.push_back(Rotary::divisor(i));
-    }
-  };
-  (add(static_cast<R*>(nullptr)), ...);
-  return all;
-}
-
 /// Completes the frequencies of rotary embeddings whose divisors come with the checkpoint.
 template <class... R>
 result<void> load_rope_factors(rotary_list<R...>, const checkpoint& file, std::tuple<typename R::frequencies...>& all) {

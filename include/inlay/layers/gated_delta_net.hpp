@@ -49,7 +49,11 @@ struct gated_delta_net_at {
   /// files have the latter order.
   bool in_turn = false;
 
-  void loaded_from(weight_origin origin) { in_turn = origin == weight_origin::gguf; }
+  void loaded_from(weight_origin origin)
+    requires(value_heads != key_heads)
+  {
+    in_turn = origin == weight_origin::gguf;
+  }
 
   static constexpr auto parameters() {
     using self = gated_delta_net_at;

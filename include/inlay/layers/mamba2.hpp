@@ -51,7 +51,7 @@ struct mamba2_at {
                  parameter{"dt.bias", &self::dt_bias},
                  parameter{"decay", &self::decay},
                  parameter{"skip", &self::skip},
-                 parameter{"gated_norm.weight", &self::norm},
+                 parameter{"gated_norm.weight", &self::norm, inner / groups},
                  parameter{"out.weight", &self::out_projection}};
   }
   static constexpr auto children() { return tuple{child{"conv", &mamba2_at::conv}}; }

@@ -154,6 +154,14 @@ void announce_origin(Layer& layer, weight_origin origin) {
 
 namespace detail {
 
+/// Whether a layer, or one in it, has weights that mean something else in the other container.
+template <class Layer>
+consteval bool depends_on_origin() {
+  bool any = requires(Layer& l) { l.loaded_from(weight_origin::gguf); };
+  for_each_child_type<Layer>([&]<class Child>(std::size_t) { any = any || depends_on_origin<Child>(); });
+  return any;
+}
+
 template <class Layer>
 consteval std::size_t count_parameters() {
   std::size_t sum = 0;

@@ -37,6 +37,7 @@ struct in_file {
   std::string_view name;
   row_order rows = row_order::same;
   value_change change = value_change::none;
+  bool by_head = false;  ///< a vector that is a matrix in the file, with a row for each head
 };
 
 /// One parameter of the type. Rules that name the same tensor share its rows, in the order of the rules.

@@ -7,6 +7,7 @@
 #include <span>
 #include <tuple>
 #include <type_traits>
+#include <vector>
 
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/parameter.hpp"
@@ -83,6 +84,20 @@ using frequencies_of = typename frequencies_tuple<List>::type;
 template <class... R>
 std::tuple<typename R::frequencies...> make_frequencies(rotary_list<R...>) {
   return {R::make_frequencies()...};
+}
+
+/// The rope divisors of a model's kinds of rotary embedding, for those that have any.
+template <class... R>
+std::vector<std::vector<float>> rope_divisors(rotary_list<R...>) {
+  std::vector<std::vector<float>> all;
+  [[maybe_unused]] const auto add = [&]<class Rotary>(Rotary*) {
+    if constexpr (Rotary::has_divisors) {
+      std::vector<float>& divisors = all.emplace_back();
+      for (std::size_t i = 0; i < Rotary::dim / 2; ++i) divisors.push_back(Rotary::divisor(i));
+    }
+  };
+  (add(static_cast<R*>(nullptr)), ...);
+  return all;
 }
 
 template <class... R>

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints from one container to the other and to other storage types, tensor by tensor: no more than a few
+// megabytes of weights are in memory at once.
+//
+//   auto file = inlay::open_checkpoint("SmolLM2-135M-Instruct");        // a folder of safetensors
+//   inlay::convert<inlay::models::smollm2_135m>(*file, "SmolLM2-135M-Instruct.Q4_K_M.gguf", {.type =
+//   file_type::q4_k_m});
+//
+// A GGUF that is only quantized needs no model type: quantize_gguf(). Costs seconds to compile (JSON, tokenizers).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inlay/convert/importance.hpp"
+#include "inlay/convert/quantization_mix.hpp"
+#include "inlay/core/dtype.hpp"
+#include "inlay/core/error.hpp"
+#include "inlay/core/function_ref.hpp"
+#include "inlay/generate/load_checkpoint.hpp"
+#include "inlay/generate/weight_slot.hpp"
+#include "inlay/io/checkpoint.hpp"
+#include "inlay/layers/parameter.hpp"
+#include "inlay/models/checkpoint_description.hpp"
+#include "inlay/models/rotaries.hpp"
+
+namespace inlay {
+
+struct convert_options {
+  /// Of a GGUF any; of safetensors F32, F16 or BF16. Without it tensors keep their type, except that what safetensors
+  /// do not have becomes F32, and that vectors and small tensors of a new GGUF are F32 as its readers expect.
+  std::optional<file_type> type = {};
+  bool pure = false;        ///< all tensors that are quantized get the same type, as far as their rows allow
+  bool requantize = false;  ///< allow quantized tensors to be quantized again, which loses more than doing it once
+  const importance_matrix* importance = nullptr;
+  std::size_t threads = 0;          ///< 0: one for each CPU
+  progress_callback progress = {};  ///< bytes written, bytes in all
+};
+
+struct conversion_report {
+  std::size_t tensors = 0;
+  std::uint64_t bytes = 0;                       ///< of tensors
+  std::array<std::size_t, dtype_count> types{};  ///< tensors by storage type
+  std::vector<std::string> left_out;             ///< tensors of the checkpoint that the model type has no use for
+  std::vector<std::string> notes;                ///< what else could not be carried over, in whole sentences
+};
+
+/// Writes a GGUF again with other storage types; its metadata stays. errc::argument where tensors are quantized already
+/// and `requantize` does not allow it.
+result<conversion_report> quantize_gguf(const checkpoint& from, std::string to, const convert_options& options);
+
+namespace detail {
+
+/// What a model's type says about its files.
+struct conversion_request {
+  checkpoint_description description;
+  std::span<const weight_slot> slots;
+  std::vector<std::vector<float>> rope_divisors;
+  std::size_t long_rope_pairs = 0;  ///< of its LongRoPE; 0: none
+  std::size_t vocab = 0;
+  bool depends_on_container = false;  ///< layers/parameter.hpp: loaded_from()
+};
+
+result<conversion_report> convert_checkpoint(const checkpoint& from, std::string to, const conversion_request& request,
+                                             const convert_options& options);
+
+template <class... R>
+constexpr std::size_t long_rope_pairs(rotary_list<R...>) {
+  std::size_t pairs = 0;
+  [[maybe_unused]] const auto look = [&]<class Rotary>(Rotary*) {
+    if constexpr (Rotary::has_factors) pairs = Rotary::pairs;
+  };
+  (look(static_cast<R*>(nullptr)), ...);
+  return pairs;
+}
+
+template <class Model, class F>
+auto with_conversion_request(const F& f) {
+  const auto model = std::make_unique<Model>();
+  const auto slots = weight_slots(*model);
+  conversion_request request{.description = describe_checkpoint<Model>(),
+                             .slots = slots,
+                             .rope_divisors = {},
+                             .depends_on_container = depends_on_origin<Model>()};
+  if constexpr (requires { typename Model::rotaries; }) {
+    request.rope_divisors = rope_divisors(typename Model::rotaries{});
+    request.long_rope_pairs = long_rope_pairs(typename Model::rotaries{});
+  }
+  if constexpr (requires { Model::vocab; }) request.vocab = Model::vocab;
+  return f(request);
+}
+
+}  // namespace detail
+
+/// Writes a checkpoint of Model's shape to `to`: a GGUF file where that ends in ".gguf", else a folder with
+/// model.safetensors, config.json and tokenizer files. Both containers' names and the orders of rows are those of the
+/// model's family. What was there is replaced once the new file is complete. Errors name the file and the tensor.
+template <class Model>
+result<conversion_report> convert(const checkpoint& from, std::string to, const convert_options& options = {}) {
+  return detail::with_conversion_request<Model>([&](const detail::conversion_request& request) {
+    return detail::convert_checkpoint(from, std::move(to), request, options);
+  });
+}
+
+/// A model type as a value, for programs that are given a checkpoint of whatever model.
+struct convertible_model {
+  std::string_view name;
+  /// Whether the checkpoint states the numbers of the type and has all its tensors in the right shapes; if not, why.
+  result<void> (*fits)(const checkpoint&);
+  result<conversion_report> (*convert)(const checkpoint&, std::string to, const convert_options&);
+};
+
+template <class Model>
+constexpr convertible_model convertible(std::string_view name) {
+  return {name,
+          [](const checkpoint& file) {
+            return detail::with_conversion_request<Model>([&](const detail::conversion_request& request) {
+              return detail::check_checkpoint(file, request.description, request.slots);
+            });
+          },
+          &convert<Model>};
+}
+
+}  // namespace inlay
+
+#include "inlay/convert/convert_definitions.hpp"
