@@ -30,9 +30,9 @@ namespace {
 
 struct run_options {
   std::string file;
-  std::string shape;
+  std::string shape = {};
   std::size_t threads = default_threads(), prompt = 512, generate = 64, depth = 0, batch = 512;
-  std::vector<std::size_t> batches;
+  std::vector<std::size_t> batches = {};
   dtype kv_type = dtype::f16;
   bool peaks = true;
 };

@@ -27,9 +27,9 @@ struct shape_tensor {
 struct model_shape {
   std::string_view name;
   std::string_view architecture;
-  std::vector<std::pair<std::string, double>> facts;  ///< key behind the architecture, number
-  std::vector<shape_tensor> tensors;
-  std::vector<float> rope_divisors;
+  std::vector<std::pair<std::string, double>> facts = {};  ///< key behind the architecture, number
+  std::vector<shape_tensor> tensors = {};
+  std::vector<float> rope_divisors = {};
   std::size_t vocab = 0;
 
   /// The number of a fact, 0 if the shape does not state it.
