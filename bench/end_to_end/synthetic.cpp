@@ -2,14 +2,13 @@
 #include "bench/end_to_end/synthetic.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "bench/support/random.hpp"
+#include "inlay/convert/quantization_mix.hpp"
 #include "inlay/io/gguf.hpp"
 #include "inlay/io/gguf_writer.hpp"
 #include "inlay/quant/quantize.hpp"
@@ -17,64 +16,25 @@
 namespace inlay::bench {
 namespace {
 
-std::optional<dtype> find_dtype(std::string_view wanted) {
-  for (std::size_t i = 0; i < dtype_count; ++i) {
-    const std::string_view known = name(static_cast<dtype>(i));
-    const auto same = [](char a, char b) { return a == (b >= 'a' && b <= 'z' ? b - 'a' + 'A' : b); };
-    if (std::equal(known.begin(), known.end(), wanted.begin(), wanted.end(), same)) return static_cast<dtype>(i);
-  }
-  return std::nullopt;
+/// A file type by its name in small letters.
+result<file_type> find_mixture(std::string_view name) {
+  std::string capitals(name);
+  for (char& c : capitals)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  if (const auto found = find_file_type(capitals)) return *found;
+  return fail(errc::argument, concat("No mixture is called \"", name, "\"."));
 }
 
-/// The block number in "blk.12.attn_v.weight".
-std::size_t block_number(std::string_view name) {
-  std::size_t number = 0;
-  if (name.starts_with("blk.")) std::from_chars(name.data() + 4, name.data() + name.size(), number);
-  return number;
-}
-
-/// The layers to which the _M mixtures give more bits: the first and last eighth, and every third between.
-bool gets_more_bits(std::size_t layer, std::size_t layers) {
-  return layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
-}
-
-dtype mixture_type(const model_shape& shape, const shape_tensor& tensor, std::string_view mixture) {
-  const std::string_view name = tensor.name;
-  const bool untied = std::any_of(shape.tensors.begin(), shape.tensors.end(),
-                                  [](const shape_tensor& t) { return t.name == "output.weight"; });
-  const bool head = name == (untied ? "output.weight" : "token_embd.weight");
-  const bool value = name.find("attn_v.") != name.npos, down = name.find("ffn_down") != name.npos;
-  if (mixture == "q4_k_m" || mixture == "q5_k_m") {
-    const auto layers = static_cast<std::size_t>(shape.fact("block_count"));
-    if (head || ((value || down) && gets_more_bits(block_number(name), layers))) return dtype::q6_k;
-    return mixture == "q4_k_m" ? dtype::q4_k : dtype::q5_k;
-  }
-  if (mixture == "q2_k") {
-    if (head) return dtype::q6_k;
-    if (value && shape.fact("attention.head_count") >= 4 * shape.fact("attention.head_count_kv")) return dtype::q4_k;
-    return value || down || name.find("attn_output") != name.npos ? dtype::q3_k : dtype::q2_k;
-  }
-  const dtype all = *find_dtype(mixture);
-  return head && !is_float(all) && all != dtype::q8_0 ? dtype::q6_k : all;
-}
-
-/// What takes the place of a type where rows are not whole blocks of 256.
-dtype small_block_type(dtype type) {
-  switch (type) {
-    case dtype::q2_k:
-    case dtype::q3_k:
-      return dtype::q4_0;
-    case dtype::q4_k:
-      return dtype::q5_0;
-    case dtype::q5_k:
-      return dtype::q5_1;
-    case dtype::q6_k:
-      return dtype::q8_0;
-    case dtype::iq4_xs:
-      return dtype::iq4_nl;
-    default:
-      return type;
-  }
+/// The storage type of each tensor.
+std::vector<dtype> storage_types(const model_shape& shape, file_type mixture) {
+  std::vector<tensor_outline> outlines;
+  for (const shape_tensor& t : shape.tensors)
+    outlines.push_back({t.name, dtype::f32, static_cast<unsigned>(t.shape.size()), t.shape.back()});
+  const auto number = [&](std::string_view key) { return static_cast<std::size_t>(shape.fact(key)); };
+  return choose_types(outlines, mixture,
+                      {.layers = number("block_count"),
+                       .heads_per_kv_head = number("attention.head_count") / number("attention.head_count_kv"),
+                       .experts = number("expert_count")});
 }
 
 constexpr std::size_t pool_rows = 97;
@@ -121,10 +81,11 @@ void set_vocabulary(gguf_writer& writer, std::size_t size) {
   writer.set("tokenizer.ggml.add_bos_token", false);
 }
 
-void set_metadata(gguf_writer& writer, const model_shape& shape, std::string_view mixture) {
+void set_metadata(gguf_writer& writer, const model_shape& shape, file_type mixture) {
   const std::string prefix = concat(shape.architecture, ".");
   writer.set("general.architecture", shape.architecture);
-  writer.set("general.name", concat(shape.name, " ", mixture, ", random weights"));
+  writer.set("general.name", concat(shape.name, " ", name(mixture), ", random weights"));
+  writer.set("general.file_type", static_cast<std::uint32_t>(mixture));
   writer.set("general.quantization_version", std::uint32_t{2});
   writer.set(prefix + "context_length", std::uint32_t{32768});
   for (const auto& [key, value] : shape.facts) {
@@ -157,20 +118,16 @@ result<void> write_tensor(tensor_stream& out, const shape_tensor& tensor, dtype 
 
 }  // namespace
 
-bool is_mixture(std::string_view name) { return name == "q4_k_m" || name == "q5_k_m" || find_dtype(name).has_value(); }
-
-dtype storage_type(const model_shape& shape, const shape_tensor& tensor, std::string_view mixture) {
-  if (tensor.shape.size() < 2 || tensor.name.find("ffn_gate_inp") != tensor.name.npos) return dtype::f32;
-  const dtype type = mixture_type(shape, tensor, mixture);
-  return tensor.shape.back() % geometry(type).weights == 0 ? type : small_block_type(type);
-}
-
 result<void> write_synthetic(const model_shape& shape, std::string_view mixture, std::string path) {
-  if (!is_mixture(mixture)) return fail(errc::argument, concat("No mixture is called \"", mixture, "\"."));
+  const auto found = find_mixture(mixture);
+  if (!found) return unexpected<error>(found.error());
+  const std::vector<dtype> types = storage_types(shape, *found);
   gguf_writer writer;
-  set_metadata(writer, shape, mixture);
-  for (const shape_tensor& t : shape.tensors)
-    if (auto added = writer.add_tensor(t.name, storage_type(shape, t, mixture), t.shape); !added) return added;
+  set_metadata(writer, shape, *found);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const shape_tensor& t = shape.tensors[i];
+    if (auto added = writer.add_tensor(t.name, types[i], t.shape); !added) return added;
+  }
   const std::span<const float> divisors = shape.rope_divisors;
   if (!divisors.empty()) {
     if (auto added = writer.add_tensor("rope_freqs.weight", dtype::f32, {divisors.size()}); !added) return added;
@@ -181,15 +138,14 @@ result<void> write_synthetic(const model_shape& shape, std::string_view mixture,
   std::map<std::pair<dtype, std::uint64_t>, std::vector<std::byte>> pools;
   for (std::size_t i = 0; i < shape.tensors.size(); ++i) {
     const shape_tensor& t = shape.tensors[i];
-    const dtype type = storage_type(shape, t, mixture);
     result<void> written;
     if (t.name.ends_with("norm.weight")) {
       const std::vector<float> ones(t.shape[0], 1.0f);
       written = out->write(std::as_bytes(std::span(ones)));
     } else {
-      auto& rows = pools[{type, t.shape.back()}];
-      if (rows.empty()) rows = random_rows(type, t.shape.back());
-      written = write_tensor(*out, t, type, rows, 13 * i);
+      auto& rows = pools[{types[i], t.shape.back()}];
+      if (rows.empty()) rows = random_rows(types[i], t.shape.back());
+      written = write_tensor(*out, t, types[i], rows, 13 * i);
     }
     if (!written) return written;
   }
