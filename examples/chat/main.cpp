@@ -9,6 +9,7 @@
 
 #include "models.hpp"
 #include "options.hpp"
+#include "template.hpp"
 #include "terminal.hpp"
 
 namespace {
@@ -90,17 +91,20 @@ class conversation {
 int main(int argc, char** argv) {
   auto parsed = parse(argc, argv, model_types());
   if (const int* code = std::get_if<int>(&parsed)) return *code;
-  const options o = std::get<options>(std::move(parsed));
+  options o = std::get<options>(std::move(parsed));
 
   const auto start = clock_type::now();
-  const auto any = [&] {
+  auto any = [&] {
     terminal::progress_bar bar("loading");
-    return load_any(o.model, {.threads = o.session.threads, .progress = bar});
+    return inlay::open(o.model, {.threads = o.session.threads, .progress = bar});
   }();
   if (!any) return fail(any.error());
   const double load_seconds = seconds_since(start);
-  const inlay::language_model& model = any->model;
+  inlay::language_model& model = any->model;
   if (model.text() == nullptr) return fail(model.text_error());
+  auto stops = set_template(model, o.chat_template);
+  if (!stops) return fail(stops.error());
+  o.generation.stop_tokens = *std::move(stops);
   if (!model.chat())
     return fail({inlay::errc::unsupported, o.model + ": has no chat format that is known; it may be a base model."});
   for (const std::string& name : model.facts().unknown_tensors)

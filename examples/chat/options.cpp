@@ -14,6 +14,10 @@ std::variant<options, int> parse(int argc, char** argv, const std::vector<std::s
   app.add_option("-p,--prompt", o.prompt, "Answer this and end, instead of a conversation");
   app.add_option("-s,--system", o.session.system, "System prompt, instead of the model's own");
 
+  app.add_option(
+      "--template", o.chat_template,
+      "How conversations are written: auto, checkpoint (its own Jinja template, as it is), or a file with one");
+
   const std::string picking = "Picking tokens";
   app.add_option("-t,--temperature", sampling.temperature, "Higher is more varied, 0 always the likeliest token")
       ->check(CLI::Range(0.0, 100.0))

@@ -12,6 +12,7 @@
 struct options {
   std::string model;
   std::optional<std::string> prompt;
+  std::string chat_template = "auto";
   inlay::session_options session;
   inlay::generate_options generation;
   bool stats = false;

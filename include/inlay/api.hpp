@@ -8,5 +8,6 @@
 #include "inlay/generate/classifier.hpp"
 #include "inlay/generate/embedder.hpp"
 #include "inlay/generate/language_model.hpp"
+#include "inlay/generate/open.hpp"
 #include "inlay/generate/session.hpp"
 #include "inlay/models/fwd.hpp"

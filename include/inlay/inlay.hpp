@@ -5,6 +5,7 @@
 #include "inlay/api.hpp"
 #include "inlay/generate/load.hpp"
 #include "inlay/generate/load_encoder.hpp"
+#include "inlay/generate/small_zoo.hpp"
 #include "inlay/models/bert.hpp"
 #include "inlay/models/gemma3.hpp"
 #include "inlay/models/gemma4.hpp"

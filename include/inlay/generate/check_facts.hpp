@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -17,9 +18,8 @@ namespace inlay::detail {
 
 inline std::string number_text(double value) {
   if (value == std::floor(value) && std::fabs(value) < 1e15) return std::to_string(static_cast<long long>(value));
-  std::string text = std::to_string(value);
-  if (std::fabs(value) < 1e-3) text = concat(std::to_string(value * 1e6), "e-6");
-  return text;
+  char digits[32];
+  return std::string(digits, std::to_chars(digits, digits + sizeof digits, static_cast<float>(value)).ptr);
 }
 
 inline bool same_number(double a, double b) { return std::fabs(a - b) <= 1e-5 * std::max(std::fabs(a), std::fabs(b)); }

@@ -10,6 +10,7 @@
 #include "inlay/generate/session_implementation.hpp"
 #if defined(INLAY_LINKED)
 #include "inlay/generate/encoder_definitions.hpp"
+#include "inlay/generate/known_model_definitions.hpp"
 
 namespace inlay {
 template result<checkpoint> open_checkpoint<>(std::string path);
