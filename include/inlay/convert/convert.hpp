@@ -9,23 +9,15 @@
 // A GGUF that is only quantized needs no model type: quantize_gguf(). Costs seconds to compile (JSON, tokenizers).
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "inlay/convert/importance.hpp"
-#include "inlay/convert/quantization_mix.hpp"
-#include "inlay/core/dtype.hpp"
+#include "inlay/convert/convert_checkpoint.hpp"
+#include "inlay/convert/convert_definitions.hpp"
 #include "inlay/core/error.hpp"
-#include "inlay/core/function_ref.hpp"
 #include "inlay/generate/load_checkpoint.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
@@ -35,43 +27,7 @@
 
 namespace inlay {
 
-struct convert_options {
-  /// Of a GGUF any; of safetensors F32, F16 or BF16. Without it tensors keep their type, except that what safetensors
-  /// do not have becomes F32, and that vectors and small tensors of a new GGUF are F32 as its readers expect.
-  std::optional<file_type> type = {};
-  bool pure = false;        ///< all tensors that are quantized get the same type, as far as their rows allow
-  bool requantize = false;  ///< allow quantized tensors to be quantized again, which loses more than doing it once
-  const importance_matrix* importance = nullptr;
-  std::size_t threads = 0;          ///< 0: one for each CPU
-  progress_callback progress = {};  ///< bytes written, bytes in all
-};
-
-struct conversion_report {
-  std::size_t tensors = 0;
-  std::uint64_t bytes = 0;                       ///< of tensors
-  std::array<std::size_t, dtype_count> types{};  ///< tensors by storage type
-  std::vector<std::string> left_out;             ///< tensors of the checkpoint that the model type has no use for
-  std::vector<std::string> notes;                ///< what else could not be carried over, in whole sentences
-};
-
-/// Writes a GGUF again with other storage types; its metadata stays. errc::argument where tensors are quantized already
-/// and `requantize` does not allow it.
-result<conversion_report> quantize_gguf(const checkpoint& from, std::string to, const convert_options& options);
-
 namespace detail {
-
-/// What a model's type says about its files.
-struct conversion_request {
-  checkpoint_description description;
-  std::span<const weight_slot> slots;
-  std::vector<std::vector<float>> rope_divisors;
-  std::size_t long_rope_pairs = 0;  ///< of its LongRoPE; 0: none
-  std::size_t vocab = 0;
-  bool depends_on_container = false;  ///< layers/parameter.hpp: loaded_from()
-};
-
-result<conversion_report> convert_checkpoint(const checkpoint& from, std::string to, const conversion_request& request,
-                                             const convert_options& options);
 
 template <class... R>
 constexpr std::size_t long_rope_pairs(rotary_list<R...>) {
@@ -131,5 +87,3 @@ constexpr convertible_model convertible(std::string_view name) {
 }
 
 }  // namespace inlay
-
-#include "inlay/convert/convert_definitions.hpp"

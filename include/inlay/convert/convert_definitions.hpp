@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What convert/convert.hpp declares. Costs seconds to compile (JSON, tokenizers).
+// What convert/convert_checkpoint.hpp declares. Costs seconds to compile (JSON, tokenizers).
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "inlay/config/macros.hpp"
-#include "inlay/convert/convert.hpp"
+#include "inlay/convert/convert_checkpoint.hpp"
 #include "inlay/convert/importance_definitions.hpp"
 #include "inlay/convert/metadata.hpp"
 #include "inlay/convert/tensor_plan.hpp"
