@@ -47,5 +47,6 @@ int main(int count, char** arguments) {
   bench::time_products(r);
   bench::time_attention(r);
   bench::time_rows(r);
+  bench::time_recurrence(r);
   if (json != nullptr) std::fclose(json);
 }

@@ -74,5 +74,6 @@ class report {
 void time_products(report& r);
 void time_attention(report& r);
 void time_rows(report& r);
+void time_recurrence(report& r);
 
 }  // namespace inlay::bench

@@ -43,10 +43,6 @@ void time_rows(report& r) {
       [](float* x, float*, float*, float* out) { K::store(dtype::f16, x, n, reinterpret_cast<std::byte*>(out)); });
   row("store q8_0", 1.25,
       [](float* x, float*, float*, float* out) { K::store(dtype::q8_0, x, n, reinterpret_cast<std::byte*>(out)); });
-  row("state_step 16 x 128", 2,
-      [](float* x, float* k, float* q, float* y) { K::state_step(x, 16, 128, 0.9f, 0.1f, k, k + 128, q, y); });
-  row("delta_step 16 x 128", 2,
-      [](float* x, float* k, float* q, float* y) { K::delta_step(x, 16, 128, 0.9f, 0.1f, k, k + 128, q, y); });
 }
 
 }  // namespace inlay::bench

@@ -135,31 +135,25 @@ struct plain {
 
   static void store(dtype type, const float* x, std::size_t n, std::byte* out) { store_cache_row(type, x, n, out); }
 
-  /// state [rows, columns] = decay * state + scale * x b^T, y [rows] = state c.
-  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
-                         const float* b, const float* c, float* y) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* s = state + r * columns;
-      for (std::size_t i = 0; i < columns; ++i) s[i] = s[i] * decay + scale * x[r] * b[i];
-      y[r] = dot(s, c, columns);
-    }
-  }
-
-  /// The delta rule (Yang et al. 2024), gated: state [rows, columns] = decay * state, then += k (rate * (v - state^T
-  /// k))^T; y [columns] = state^T q.
-  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
-                         const float* v, const float* q, float* y) {
-    for (std::size_t i = 0; i < columns; ++i) {
-      float read = 0.0f;
-      for (std::size_t r = 0; r < rows; ++r) read += k[r] * state[r * columns + i];
-      const float delta = rate * (v[i] - decay * read);
-      float out = 0.0f;
-      for (std::size_t r = 0; r < rows; ++r) {
-        float& s = state[r * columns + i];
-        s = s * decay + k[r] * delta;
-        out += q[r] * s;
+  static void scan(float* state, const recurrence& r) {
+    for (std::size_t t = 0; t < r.count; ++t) {
+      const float* key = r.keys + t * r.key_stride;
+      const float* query = r.queries + t * r.key_stride;
+      const float decay = r.decays[t * r.factor_stride];
+      for (std::size_t i = 0; i < r.columns; ++i) {
+        const float value = r.values[t * r.value_stride + i];
+        float read = 0.0f;
+        if (r.delta_rule)
+          for (std::size_t j = 0; j < r.rows; ++j) read += key[j] * state[j * r.columns + i];
+        const float learned = r.rates[t * r.factor_stride] * (value - decay * read);
+        float out = 0.0f;
+        for (std::size_t j = 0; j < r.rows; ++j) {
+          float& s = state[j * r.columns + i];
+          s = s * decay + key[j] * learned;
+          out += query[j] * s;
+        }
+        r.out[t * r.out_stride + i] = out + r.skip * value;
       }
-      y[i] = out;
     }
   }
 

@@ -14,7 +14,7 @@
 // Rows (n floats; no alignment asked; out may be an input):
 //   dot, rms_norm (w may be null: no scale), layer_norm, softmax, rope_half, rope_interleaved
 //   map(formula, n, out, a[, b[, c[, d]]])        out[i] = formula(a[i], b[i], ...)
-// Recurrence. state_step, delta_step: one position of a head of a state-space or delta-rule layer (plain.hpp has the
+// Recurrence. scan(state, recurrence): positions of one head of a state-space or delta-rule layer (types.hpp has the
 // equations).
 // Attention. store(type, x, n, out) converts cache rows; attention(shape, rows, kv_head, begin, end) computes the query
 // heads that share `kv_head` for query rows [begin, end). The result does not depend on how rows are split over calls.
@@ -31,7 +31,8 @@ namespace inlay::kernels {
 template <class K>
 concept kernel_policy =
     requires(dtype type, std::size_t n, const std::byte* const* rows, std::byte* bytes, const float* x, float* y,
-             const matrix_ref& w, const activations& in, const attention_shape& shape, const attention_rows& queries) {
+             const matrix_ref& w, const activations& in, const attention_shape& shape, const attention_rows& queries,
+             const recurrence& positions) {
       { K::panel_bytes(type, n) } -> std::same_as<std::size_t>;
       { K::pack_panel(type, rows, n, n, bytes) } -> std::same_as<void>;
       { K::wants_quantized(type) } -> std::same_as<bool>;
@@ -45,8 +46,7 @@ concept kernel_policy =
       { K::rope_half(y, x, x, n, n) } -> std::same_as<void>;
       { K::rope_interleaved(y, x, x, n) } -> std::same_as<void>;
       { K::map(formula::silu(formula::a) * formula::b, n, y, x, x) } -> std::same_as<void>;
-      { K::state_step(y, n, n, 1.0f, 1.0f, x, x, x, y) } -> std::same_as<void>;
-      { K::delta_step(y, n, n, 1.0f, 1.0f, x, x, x, y) } -> std::same_as<void>;
+      { K::scan(y, positions) } -> std::same_as<void>;
       { K::store(type, x, n, bytes) } -> std::same_as<void>;
       { K::attention(shape, queries, n, n, n) } -> std::same_as<void>;
     };

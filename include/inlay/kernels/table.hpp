@@ -25,8 +25,7 @@ struct kernel_table {
   void (*rope_half)(float*, const float*, const float*, std::size_t, std::size_t);
   void (*rope_interleaved)(float*, const float*, const float*, std::size_t);
   void (*store)(dtype, const float*, std::size_t, std::byte*);
-  void (*state_step)(float*, std::size_t, std::size_t, float, float, const float*, const float*, const float*, float*);
-  void (*delta_step)(float*, std::size_t, std::size_t, float, float, const float*, const float*, const float*, float*);
+  void (*scan)(float*, const recurrence&);
   void (*attention)(const attention_shape&, const attention_rows&, std::size_t, std::size_t, std::size_t);
 };
 
@@ -45,8 +44,7 @@ inline constexpr kernel_table table_of = {K::name,
                                           &K::rope_half,
                                           &K::rope_interleaved,
                                           &K::store,
-                                          &K::state_step,
-                                          &K::delta_step,
+                                          &K::scan,
                                           &K::attention};
 
 /// The kernels of the table that Source::table() returns; a policy but for map().
@@ -81,14 +79,7 @@ struct through_table {
   static void store(dtype type, const float* x, std::size_t n, std::byte* out) {
     Source::table().store(type, x, n, out);
   }
-  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
-                         const float* b, const float* c, float* y) {
-    Source::table().state_step(state, rows, columns, decay, scale, x, b, c, y);
-  }
-  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
-                         const float* v, const float* q, float* y) {
-    Source::table().delta_step(state, rows, columns, decay, rate, k, v, q, y);
-  }
+  static void scan(float* state, const recurrence& r) { Source::table().scan(state, r); }
   static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
                         std::size_t begin, std::size_t end) {
     Source::table().attention(shape, rows, kv_head, begin, end);

@@ -70,4 +70,27 @@ struct attention_rows {
   std::span<const kv_span> cache;  ///< in order of positions, without overlap; includes the queries' own positions
 };
 
+/// Consecutive positions of one head of a recurrent layer. Its state [rows, columns] decays, takes up a value under a
+/// key, and is asked by a query:
+///   state = decay * state + key (rate * value)^T;   out = state^T query + skip * value
+/// By the delta rule it takes up what the value is beside what the decayed state gives for the key:
+///   state = decay * state + key (rate * (value - decay * state^T key))^T
+struct recurrence {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::size_t count = 0;  ///< positions
+  const float* keys = nullptr;
+  const float* queries = nullptr;
+  std::size_t key_stride = 0;  ///< floats from one position's keys, and queries, to the next's
+  const float* values = nullptr;
+  std::size_t value_stride = 0;
+  float* out = nullptr;
+  std::size_t out_stride = 0;
+  const float* decays = nullptr;
+  const float* rates = nullptr;
+  std::size_t factor_stride = 0;  ///< of decays and rates
+  float skip = 0.0f;
+  bool delta_rule = false;
+};
+
 }  // namespace inlay::kernels

@@ -69,6 +69,7 @@ struct gated_delta_net_at {
 
   template <class Context>
   void forward(Context& ctx, state& first, const_rows<Width> x, rows<Width> y) const {
+    using K = typename Context::kernel;
     const auto projected = ctx.template take_rows<channels>(x.count);
     const auto convolved = ctx.template take_rows<channels>(x.count);
     const auto z = ctx.template take_rows<values>(x.count);
@@ -80,10 +81,29 @@ struct gated_delta_net_at {
       conv.forward(ctx, projected[seq.first_row], channels, seq.count, s.values, convolved[seq.first_row]);
     });
     normalise_keys(ctx, convolved);
+    find_factors(ctx, rates, steps);
     ctx.for_each_sequence(first, [&](state& s, const sequence_rows& seq) {
+      // A head's state stays in the cache of one core.
       float* states = s.values + conv_type::history;
-      ctx.pool.run(value_heads,
-                   [&](std::size_t h) { scan(ctx, h, seq, convolved, rates, steps, states + h * head_state, mixed); });
+      const std::size_t row = seq.first_row;
+      ctx.pool.run(value_heads, [&](std::size_t h) {
+        const std::size_t key_head = in_turn ? h % key_heads : h / (value_heads / key_heads);
+        const float* queries = convolved[row] + key_head * Config.key_dim;
+        K::scan(states + h * head_state, {.rows = Config.key_dim,
+                                          .columns = Config.value_dim,
+                                          .count = seq.count,
+                                          .keys = queries + keys,
+                                          .queries = queries,
+                                          .key_stride = channels,
+                                          .values = convolved[row] + 2 * keys + h * Config.value_dim,
+                                          .value_stride = channels,
+                                          .out = mixed[row] + h * Config.value_dim,
+                                          .out_stride = values,
+                                          .decays = steps[row] + h,
+                                          .rates = rates[row] + h,
+                                          .factor_stride = value_heads,
+                                          .delta_rule = true});
+      });
     });
     normalise_out(ctx, mixed, z);
     ctx.linear(const_rows<values>(mixed), into(out_projection, y));
@@ -108,21 +128,18 @@ struct gated_delta_net_at {
     });
   }
 
-  /// One value head over the positions of a sequence; its state stays in the cache of one core.
+  /// What was projected to learning rates and decays.
   template <class Context>
-  void scan(Context&, std::size_t h, const sequence_rows& seq, rows<channels> x, rows<value_heads> rates,
-            rows<value_heads> steps, float* s, rows<values> mixed) const {
+  void find_factors(Context& ctx, rows<value_heads> rates, rows<value_heads> decays) const {
     using K = typename Context::kernel;
-    const std::size_t key_head = in_turn ? h % key_heads : h / (value_heads / key_heads);
-    for (std::size_t t = seq.first_row; t < seq.first_row + seq.count; ++t) {
-      const float* q = x[t] + key_head * Config.key_dim;
-      const float* v = x[t] + 2 * keys + h * Config.value_dim;
-      const float raw = steps[t][h] + dt_bias.data[h];
-      const float step = raw > 20.0f ? raw : std::log1p(std::exp(raw));
-      const float learning_rate = 1.0f / (1.0f + std::exp(-rates[t][h]));
-      K::delta_step(s, Config.key_dim, Config.value_dim, std::exp(decay.data[h] * step), learning_rate, q + keys, v, q,
-                    mixed[t] + h * Config.value_dim);
-    }
+    ctx.for_rows(rates.count, 4 * value_heads * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      using namespace formula;
+      for (std::size_t i = begin; i < end; ++i) {
+        K::map(sigmoid(a), value_heads, rates[i], static_cast<const float*>(rates[i]));
+        K::map(exp(softplus(a + b) * c), value_heads, decays[i], static_cast<const float*>(decays[i]), dt_bias.data,
+               decay.data);
+      }
+    });
   }
 
   /// Norm first, then the gate, per head.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mamba-2 (Dao & Gu 2024): a state-space layer. Every head keeps a state S [head_dim, state] that decays and takes up
-// x B^T at each position, and gives S C.
+// Mamba-2 (Dao & Gu 2024): a state-space layer. Every head keeps a state S [state, head_dim] that decays and takes up
+// B x^T at each position, and gives S^T C.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <string_view>
 
@@ -56,7 +55,8 @@ struct mamba2_at {
   }
   static constexpr auto children() { return tuple{child{"conv", &mamba2_at::conv}}; }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
-    return float_bytes(rows * projected) + float_bytes(rows * channels) + float_bytes(rows * inner);
+    return float_bytes(rows * projected) + float_bytes(rows * channels) + float_bytes(rows * inner) +
+           2 * float_bytes(rows * heads);
   }
 
   template <class Context>
@@ -65,12 +65,38 @@ struct mamba2_at {
     const auto p = ctx.template take_rows<projected>(x.count);
     const auto xbc = ctx.template take_rows<channels>(x.count);
     const auto mixed = ctx.template take_rows<inner>(x.count);
+    const auto steps = ctx.template take_rows<heads>(x.count);
+    const auto decays = ctx.template take_rows<heads>(x.count);
     ctx.linear(x, into(in_projection, p));
+    ctx.for_rows(x.count, 4 * heads * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      using namespace formula;
+      for (std::size_t i = begin; i < end; ++i) {
+        const float* dt = p[i] + inner + channels;
+        K::map(softplus(a + b), heads, steps[i], dt, dt_bias.data);
+        K::map(exp(a * b), heads, decays[i], static_cast<const float*>(steps[i]), decay.data);
+      }
+    });
     ctx.for_each_sequence(first, [&](state& s, const sequence_rows& seq) {
       conv.forward(ctx, p[seq.first_row] + inner, projected, seq.count, s.values, xbc[seq.first_row]);
+      // A head's state stays in the cache of one core.
       float* states = s.values + conv_type::history;
+      const std::size_t row = seq.first_row;
       ctx.pool.run(heads, [&](std::size_t h) {
-        scan<K>(h, seq.count, p[seq.first_row], xbc[seq.first_row], states + h * head_state, mixed[seq.first_row]);
+        const float* keys = xbc[row] + inner + h / (heads / groups) * Config.state;
+        K::scan(states + h * head_state, {.rows = Config.state,
+                                          .columns = head_dim,
+                                          .count = seq.count,
+                                          .keys = keys,
+                                          .queries = keys + groups * Config.state,
+                                          .key_stride = channels,
+                                          .values = xbc[row] + h * head_dim,
+                                          .value_stride = channels,
+                                          .out = mixed[row] + h * head_dim,
+                                          .out_stride = inner,
+                                          .decays = decays[row] + h,
+                                          .rates = steps[row] + h,
+                                          .factor_stride = heads,
+                                          .skip = skip.data[h]});
       });
     });
     // Gate first, then the norm of every group.
@@ -85,24 +111,6 @@ struct mamba2_at {
       }
     });
     ctx.linear(const_rows<inner>(mixed), into(out_projection, y));
-  }
-
- private:
-  /// One head over the positions of a sequence; its state stays in the cache of one core.
-  template <class K>
-  void scan(std::size_t h, std::size_t count, const float* p, const float* xbc, float* s, float* y) const {
-    const std::size_t group = h / (heads / groups);
-    for (std::size_t t = 0; t < count; ++t) {
-      const float* row = xbc + t * channels;
-      const float* b = row + inner + group * Config.state;
-      const float* c = b + groups * Config.state;
-      const float raw = p[t * projected + inner + channels + h] + dt_bias.data[h];
-      const float dt = raw > 20.0f ? raw : std::log1p(std::exp(raw));
-      K::state_step(s, head_dim, Config.state, std::exp(dt * decay.data[h]), dt, row + h * head_dim, b, c,
-                    y + t * inner + h * head_dim);
-      const float* u = row + h * head_dim;
-      for (std::size_t i = 0; i < head_dim; ++i) y[t * inner + h * head_dim + i] += skip.data[h] * u[i];
-    }
   }
 };
 

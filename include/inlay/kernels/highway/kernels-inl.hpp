@@ -67,14 +67,7 @@ struct kernels {
   static void store(dtype type, const float* x, std::size_t n, std::byte* out) {
     HWY_NAMESPACE::store_row(type, x, n, out);
   }
-  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
-                         const float* b, const float* c, float* y) {
-    HWY_NAMESPACE::state_step(state, rows, columns, decay, scale, x, b, c, y);
-  }
-  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
-                         const float* v, const float* q, float* y) {
-    HWY_NAMESPACE::delta_step(state, rows, columns, decay, rate, k, v, q, y);
-  }
+  static void scan(float* state, const recurrence& r) { HWY_NAMESPACE::scan(state, r); }
   static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
                         std::size_t begin, std::size_t end) {
     HWY_NAMESPACE::attention(shape, rows, kv_head, begin, end);

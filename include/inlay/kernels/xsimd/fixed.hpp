@@ -105,34 +105,33 @@ struct fixed_for {
     transform<Arch>(n, out, body, first, more...);
   }
 
-  static void state_step(float* state, std::size_t rows, std::size_t columns, float decay, float scale, const float* x,
-                         const float* b, const float* c, float* y) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* s = state + r * columns;
-      const float add = scale * x[r];
-      transform<Arch>(columns, s, [=](batch old, batch in) { return xsimd::fma(old, batch(decay), in * add); }, s, b);
-      y[r] = dot(s, c, columns);
-    }
-  }
-
-  /// y holds what the state gives for k, then for q.
-  static void delta_step(float* state, std::size_t rows, std::size_t columns, float decay, float rate, const float* k,
-                         const float* v, const float* q, float* y) {
-    const auto read = [&](const float* by) {
-      for (std::size_t i = 0; i < columns; ++i) y[i] = 0.0f;
-      for (std::size_t r = 0; r < rows; ++r)
-        transform<Arch>(
-            columns, y, [w = by[r]](batch sum, batch s) { return xsimd::fma(s, batch(w), sum); }, y,
-            state + r * columns);
-    };
-    read(k);
-    transform<Arch>(columns, y, [=](batch given, batch wanted) { return (wanted - given * decay) * rate; }, y, v);
-    for (std::size_t r = 0; r < rows; ++r)
+  /// Between, the output row holds what is learned.
+  static void scan(float* state, const recurrence& r) {
+    for (std::size_t t = 0; t < r.count; ++t) {
+      const float* key = r.keys + t * r.key_stride;
+      const float* query = r.queries + t * r.key_stride;
+      const float* value = r.values + t * r.value_stride;
+      float* y = r.out + t * r.out_stride;
+      const float decay = r.decays[t * r.factor_stride];
+      const float rate = r.rates[t * r.factor_stride];
+      const auto ask = [&](const float* by) {
+        for (std::size_t j = 0; j < r.rows; ++j)
+          transform<Arch>(
+              r.columns, y, [w = by[j]](batch sum, batch s) { return xsimd::fma(s, batch(w), sum); }, y,
+              state + j * r.columns);
+      };
+      std::fill_n(y, r.columns, 0.0f);
+      if (r.delta_rule) ask(key);
       transform<Arch>(
-          columns, state + r * columns,
-          [=, w = k[r]](batch s, batch delta) { return xsimd::fma(s, batch(decay), delta * w); }, state + r * columns,
-          y);
-    read(q);
+          r.columns, y, [=](batch given, batch wanted) { return (wanted - given * decay) * rate; }, y, value);
+      for (std::size_t j = 0; j < r.rows; ++j)
+        transform<Arch>(
+            r.columns, state + j * r.columns,
+            [=, w = key[j]](batch s, batch learned) { return xsimd::fma(s, batch(decay), learned * w); },
+            state + j * r.columns, y);
+      transform<Arch>(r.columns, y, [w = r.skip](batch v) { return v * w; }, value);
+      ask(query);
+    }
   }
 
   static void store(dtype type, const float* x, std::size_t n, std::byte* out) { store_cache_row(type, x, n, out); }
