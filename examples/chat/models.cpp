@@ -9,6 +9,6 @@ INLAY_INSTANTIATE_ZOO(inlay::small_zoo);
 
 std::vector<std::string_view> model_types() {
   std::vector<std::string_view> names;
-  for (const inlay::known_model& m : inlay::small_zoo::models) names.push_back(m.name);
+  for (const inlay::known_model& m : inlay::small_zoo::models()) names.push_back(m.name);
   return names;
 }

@@ -40,8 +40,8 @@ using all = inlay::zoo<tiny_qwen3, llamas>;
 static_assert(inlay::type_name<tiny_llama>() == "tiny_llama");
 static_assert(inlay::type_name<inlay::models::smollm2_135m>() == "smollm2_135m");
 static_assert(inlay::type_name<std::pair<inlay::error, int>>().starts_with("pair<"));
-static_assert(all::models.size() == 3);
-static_assert(all::models[2].name == "tiny_llama");
+static_assert(all::models().size() == 3);
+static_assert(all::models()[2].name == "tiny_llama");
 
 std::string model(const char* name) { return inlay::concat(INLAY_TEST_DATA "/models/", name); }
 

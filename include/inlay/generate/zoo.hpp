@@ -48,12 +48,12 @@ constexpr known_model known(std::string_view name = type_name<Model>()) {
 namespace detail {
 
 template <class T>
-concept list_of_models = requires { T::models.size(); };
+concept list_of_models = requires { typename T::is_zoo; };
 
 template <class T>
 constexpr auto models_of() {
   if constexpr (list_of_models<T>)
-    return T::models;
+    return T::models();
   else
     return std::array{known<T>()};
 }
@@ -74,12 +74,15 @@ constexpr auto join_models(const std::array<known_model, N>&... lists) {
 /// Model types, or other zoos; the first that a checkpoint fits is taken.
 template <class... Models>
 struct zoo {
-  static constexpr auto models = detail::join_models(detail::models_of<Models>()...);
+  using is_zoo = void;
+  /// A std::array of known_model. A function, so that naming the zoo alone compiles no model.
+  static constexpr auto models() { return detail::join_models(detail::models_of<Models>()...); }
 };
 
 template <class Zoo>
 result<opened_model> open(std::string_view path, const load_options& options) {
-  return detail::open_any(path, Zoo::models, options);
+  static constexpr auto models = Zoo::models();
+  return detail::open_any(path, models, options);
 }
 
 }  // namespace inlay
