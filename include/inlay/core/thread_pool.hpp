@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The smallest fork and join: run(tasks, f) calls f(0) ... f(tasks - 1) on the calling thread and the pool's workers.
+// Each thread has a run of consecutive tasks of its own, so that what it reads is consecutive too, and takes from the
+// others' when it is done with them.
 // Workers spin for some microseconds after a job, since the next one of the same forward pass follows at once, and
 // then sleep. (Highway's contrib pool needs libhwy linked.)
 #pragma once
@@ -25,6 +27,8 @@ class thread_pool {
   explicit thread_pool(std::size_t threads) {
     if (threads < 2) return;
     shared_ = std::make_unique<shared>();
+    shares_ = std::make_unique<share[]>(threads);
+    shared_->shares = shares_.get();
     workers_ = std::make_unique<handle[]>(threads - 1);
     while (count_ + 1 < threads && start(workers_[count_])) ++count_;
   }
@@ -51,25 +55,33 @@ class thread_pool {
     shared& s = *shared_;
     s.function = [](const void* closure, std::size_t i) { (*static_cast<const F*>(closure))(i); };
     s.closure = &f;
-    s.tasks = tasks;
-    s.next.store(0, std::memory_order_relaxed);
+    s.threads = size();
+    for (std::size_t t = 0; t <= count_; ++t) {
+      shares_[t].next.store(tasks * t / size(), std::memory_order_relaxed);
+      shares_[t].end = tasks * (t + 1) / size();
+    }
     s.busy.store(count_, std::memory_order_relaxed);
     s.generation.fetch_add(1, std::memory_order_seq_cst);
     if (s.sleeping.load(std::memory_order_seq_cst) != 0) s.generation.notify_all();
-    work(s);
+    work(s, 0);
     // A worker that is not running holds its task until the system lets it: spinning on would only be in its way.
     for (int i = 0; s.busy.load(std::memory_order_acquire) != 0; ++i) i < spins ? pause() : std::this_thread::yield();
   }
 
  private:
+  struct alignas(64) share {
+    std::atomic<std::size_t> next{0};
+    std::size_t end = 0;
+  };
   struct shared {
     alignas(64) std::atomic<std::uint32_t> generation{0};
     std::atomic<std::uint32_t> sleeping{0};
     std::atomic<bool> stop{false};
     void (*function)(const void*, std::size_t) = nullptr;
     const void* closure = nullptr;
-    std::size_t tasks = 0;
-    alignas(64) std::atomic<std::size_t> next{0};
+    share* shares = nullptr;
+    std::size_t threads = 0;              ///< that work on the job
+    std::atomic<std::size_t> numbers{0};  ///< given out to workers
     alignas(64) std::atomic<std::size_t> busy{0};
   };
 
@@ -83,11 +95,18 @@ class thread_pool {
 #endif
   }
 
-  static void work(shared& s) {
-    for (std::size_t i; (i = s.next.fetch_add(1, std::memory_order_relaxed)) < s.tasks;) s.function(s.closure, i);
+  static void work(const shared& s, std::size_t self) {
+    for (std::size_t turn = 0; turn < s.threads; ++turn) {
+      share& from = s.shares[self + turn < s.threads ? self + turn : self + turn - s.threads];
+      while (from.next.load(std::memory_order_relaxed) < from.end) {
+        const std::size_t i = from.next.fetch_add(1, std::memory_order_relaxed);
+        if (i < from.end) s.function(s.closure, i);
+      }
+    }
   }
 
   static void serve(shared& s) {
+    const std::size_t self = s.numbers.fetch_add(1, std::memory_order_relaxed) + 1;
     for (std::uint32_t seen = 0;;) {
       for (int i = 0; i < spins && s.generation.load(std::memory_order_acquire) == seen; ++i) pause();
       if (s.generation.load(std::memory_order_acquire) == seen) {
@@ -99,7 +118,7 @@ class thread_pool {
       if (now == seen) continue;
       seen = now;
       if (s.stop.load(std::memory_order_relaxed)) return;
-      work(s);
+      work(s, self);
       s.busy.fetch_sub(1, std::memory_order_release);
     }
   }
@@ -122,6 +141,7 @@ class thread_pool {
 #endif
 
   std::unique_ptr<shared> shared_;
+  std::unique_ptr<share[]> shares_;
   std::unique_ptr<handle[]> workers_;
   std::size_t count_ = 0;
 };

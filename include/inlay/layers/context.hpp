@@ -122,21 +122,23 @@ class context {
                     [](const product& p) { return K::wants_quantized(p.weight.type); }))
       quantize(x, room);
     std::size_t bytes = 0;
-    for (const product& p : products) bytes += p.weight.rows * row_bytes(p.weight.type, p.weight.columns);
+    for (const product& p : products) bytes += weight_bytes(p);
     const std::size_t parts = pieces(bytes * std::max<std::size_t>(x.count / 4, 1));
     pool.run(parts, [&](std::size_t part) {
-      for (const product& p : products) multiply(p, x, part, parts);
+      stretch s{bytes * part / parts, bytes * (part + 1) / parts};
+      for (const product& p : products) multiply(p, x, s, weight_bytes(p));
     });
   }
 
   /// Products whose inputs differ and are quantized already where their weights want it: one piece of work.
   void linear(std::span<const product_of> products) {
-    std::size_t bytes = 0;
-    for (const auto& [x, y] : products)
-      bytes += y.weight.rows * row_bytes(y.weight.type, y.weight.columns) * std::max<std::size_t>(x.count / 4, 1);
-    const std::size_t parts = pieces(bytes);
+    const auto cost = [](const product_of& p) { return weight_bytes(p.y) * std::max<std::size_t>(p.x.count / 4, 1); };
+    std::size_t total = 0;
+    for (const product_of& p : products) total += cost(p);
+    const std::size_t parts = pieces(total);
     pool.run(parts, [&](std::size_t part) {
-      for (const auto& [x, y] : products) multiply(y, x, part, parts);
+      stretch s{total * part / parts, total * (part + 1) / parts};
+      for (const product_of& p : products) multiply(p.y, p.x, s, cost(p));
     });
   }
 
@@ -177,10 +179,24 @@ class context {
     return std::clamp(bytes / worth_a_piece, pool.size(), 8 * pool.size());
   }
 
-  static void multiply(const product& p, const kernels::activations& x, std::size_t part, std::size_t parts) {
+  static std::size_t weight_bytes(const product& p) {
+    return p.weight.rows * row_bytes(p.weight.type, p.weight.columns);
+  }
+
+  /// A part of several products laid end to end. What lies before the next product is negative, and wraps around.
+  struct stretch {
+    std::size_t begin, end;
+  };
+  /// The part of p, which is `cost` long, that lies in s, in whole panels; then moves s to the next product.
+  static void multiply(const product& p, const kernels::activations& x, stretch& s, std::size_t cost) {
     const std::size_t panels = (p.weight.rows + kernels::panel_rows - 1) / kernels::panel_rows;
-    const std::size_t begin = panels * part / parts * kernels::panel_rows;
-    const std::size_t end = std::min(panels * (part + 1) / parts * kernels::panel_rows, p.weight.rows);
+    const auto panel_at = [&](std::size_t at) {
+      return static_cast<std::ptrdiff_t>(at) <= 0 ? 0 : at >= cost ? panels : panels * at / cost;
+    };
+    const std::size_t begin = panel_at(s.begin) * kernels::panel_rows;
+    const std::size_t end = std::min(panel_at(s.end) * kernels::panel_rows, p.weight.rows);
+    s.begin -= cost;
+    s.end -= cost;
     if (begin >= end) return;
     K::matmul(p.weight, x, p.out, p.stride, begin, end, p.add);
     if (p.bias == nullptr) return;

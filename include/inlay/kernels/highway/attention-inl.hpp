@@ -20,19 +20,6 @@ inline constexpr bool direct_cache = !INLAY_SMALL_KERNELS;
 /// 32 vector registers, not 16.
 inline constexpr bool many_registers = HWY_MAX_BYTES >= 64 || HWY_TARGET_IS_NEON || HWY_TARGET_IS_PPC || HWY_ARCH_S390X;
 
-/// Sums of the lanes of `lanes` vectors, in order. (A tree spelt out by templates: g++ keeps the leaves in registers.)
-template <std::size_t Offset = 0, std::size_t Stride = 1>
-HWY_INLINE f32s sums_of_each(const f32s* v) {
-  if constexpr (Stride == lanes) {
-    return v[Offset];
-  } else {
-    const f32_tag d;
-    const f32s even = sums_of_each<Offset, 2 * Stride>(v);
-    const f32s odd = sums_of_each<Offset + Stride, 2 * Stride>(v);
-    return hn::Add(hn::InterleaveWholeLower(d, even, odd), hn::InterleaveWholeUpper(d, even, odd));
-  }
-}
-
 /// Transposes a square of lanes x lanes numbers.
 HWY_INLINE void transpose(f32s (&v)[lanes]) {
   const f32_tag d;
@@ -89,7 +76,7 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
     } while (i < dim);
     alignas(64) float dots[Queries * step];
     INLAY_UNROLL
-    for (std::size_t p = 0; p < parts; ++p) store(sums_of_each(sums + p * lanes), dots + p * lanes);
+    for (std::size_t p = 0; p < parts; ++p) store(reduce_each<false>(sums + p * lanes), dots + p * lanes);
     INLAY_UNROLL
     for (std::size_t m = 0; m < Queries; ++m)
       std::memcpy(scores + m * key_block + t, dots + m * step, step * sizeof(float));

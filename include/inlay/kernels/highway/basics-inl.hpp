@@ -35,6 +35,25 @@ HWY_INLINE f32s multiply_add(f32s a, f32s b, f32s c) { return hn::MulAdd(a, b, c
 HWY_INLINE float sum(f32s v) { return hn::ReduceSum(f32_tag(), v); }
 HWY_INLINE float highest(f32s v) { return hn::ReduceMax(f32_tag(), v); }
 
+/// The sum, or the maximum, of the lanes of each of `lanes` vectors, in order. (A tree spelt out by templates: g++
+/// keeps the leaves in registers.)
+template <bool Maximum, std::size_t Offset = 0, std::size_t Stride = 1, class V>
+HWY_INLINE V reduce_each(const V* v) {
+  if constexpr (Stride == lanes) {
+    return v[Offset];
+  } else {
+    const hn::DFromV<V> d;
+    const V even = reduce_each<Maximum, Offset, 2 * Stride>(v);
+    const V odd = reduce_each<Maximum, Offset + Stride, 2 * Stride>(v);
+    const V low = hn::InterleaveWholeLower(d, even, odd);
+    const V high = hn::InterleaveWholeUpper(d, even, odd);
+    if constexpr (Maximum)
+      return hn::Max(low, high);
+    else
+      return hn::Add(low, high);
+  }
+}
+
 /// The numbers from the i-th on of a row in a cache type, as floats. In Q8_0, i is a multiple of `lanes`.
 template <dtype Type>
 HWY_INLINE f32s load(const std::byte* data, std::size_t i) {

@@ -19,6 +19,7 @@
 //                   line.
 //   whole_scales    K formats: the group has instead number(line, part, v), integers that are to be multiplied by
 //                   factor(v), and base_number and base_factor
+//   fold            not 0: fold * (code - offset) * number is in -128..127, so that unpacked codes can be that
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {

@@ -46,6 +46,7 @@ struct k_format_base {
   static_assert(block_bytes % group_lines == 0);
   static constexpr std::size_t loads = line_steps;
   static constexpr bool whole_scales = true;
+  static constexpr int fold = 0;
   static constexpr std::size_t half_bytes = 2 * panel_rows;  ///< a half float of every row
 };
 
@@ -194,6 +195,7 @@ struct k_format_6 : detail::k_format_base<dtype::q6_k> {
 /// q2_k: d, dmin; 16 bytes, scales and minima in nibbles; for each half of 128 columns 8 steps of two bits of four
 /// lines.
 struct k_format_2 : detail::k_format_base<dtype::q2_k> {
+  static constexpr int fold = 1;
   static constexpr std::size_t stride = 4;
   static constexpr int most = 3;
   static constexpr int offset = 0;
@@ -245,6 +247,7 @@ struct k_format_2 : detail::k_format_base<dtype::q2_k> {
 /// q3_k: d; 16 scales of six bits; for each half of 128 columns 4 steps of the codes' third bits, of four lines and two
 /// steps of theirs; for each half 8 steps of two bits of four lines.
 struct k_format_3 : detail::k_format_base<dtype::q3_k> {
+  static constexpr int fold = -1;
   static constexpr std::size_t stride = 4;
   static constexpr int most = 7;
   static constexpr int offset = 4;

@@ -19,6 +19,7 @@ struct legacy_format {
   static constexpr std::size_t scales = 1;
   static constexpr std::size_t bases = has_base ? 1 : 0;
   static constexpr bool whole_scales = false;
+  static constexpr int fold = 0;
 
   static constexpr std::size_t scale_bytes = 2 * panel_rows;
   static constexpr std::size_t high_bytes = has_fifth_bits ? step_bytes : 0;

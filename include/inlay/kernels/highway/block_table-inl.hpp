@@ -22,6 +22,7 @@ struct table_format {
   static constexpr std::size_t scales = 1;
   static constexpr std::size_t bases = 0;
   static constexpr bool whole_scales = is_k;
+  static constexpr int fold = 0;
 
   static constexpr std::size_t code_bytes = loads * step_bytes;
   static constexpr std::size_t scale_bytes = (is_mx ? 1 : 2) * panel_rows;  // of a line, or of a group of iq4_xs

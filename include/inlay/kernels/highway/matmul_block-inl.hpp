@@ -8,7 +8,7 @@ HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-/// A group of a panel in a form that costs nothing to read.
+/// A group of a panel in a form that costs nothing to read. Formats whose packed codes are bytes leave theirs in place.
 struct unpacked_group {
   std::uint8_t codes[group_columns / 4][step_bytes];
   float scales[2 * group_lines][panel_rows];
@@ -20,16 +20,34 @@ inline constexpr std::size_t block_tile_panels = HWY_MAX_BYTES >= 64 ? 2 : 1;
 inline constexpr std::size_t block_tile_rows = 4;
 inline constexpr std::size_t block_tile_vectors = block_tile_panels * panel_vectors;
 inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
+/// Groups that are multiplied in one go, between which sums stay in registers.
+inline constexpr std::size_t block_tile_groups = 2;
 
-/// A group of the panels of a tile, and up to block_tile_rows activation rows, `row_lines` lines apart.
+/// Weights that will be read next: with every line that is worked on, some of them are asked for.
+struct read_ahead {
+  const std::byte* next;
+  std::size_t bytes;  ///< a line's, a multiple of 64
+
+  HWY_INLINE void step(std::size_t lines = 1) {
+    for (std::size_t i = 0; i < lines * bytes; i += 64) hwy::Prefetch(next + i);
+    next += lines * bytes;
+  }
+};
+
+/// Some groups of the panels of a tile, times rows of activations, a tile of rows after the other.
 struct tile_work {
-  const unpacked_group* weights;
-  std::size_t lines;
+  const std::uint8_t* codes[block_tile_groups][block_tile_panels];
+  const unpacked_group* unpacked[block_tile_groups];  ///< [block_tile_panels]: scales and bases
+  std::size_t lines[block_tile_groups];
+  std::size_t groups;
   std::size_t bases;        ///< a line's
-  const quantized_line* x;  ///< the group's first line
+  const quantized_line* x;  ///< the first group's first line
   std::size_t row_lines, rows;
-  float* sums;  ///< [rows][block_tile_width], added to
-  float zero;   ///< 0: g++ makes a memset of an array of vectors that starts from a constant
+  const float* from;  ///< sums so far, [rows][block_tile_width]; null: none
+  float* to;
+  std::size_t to_stride;
+  read_ahead ahead[block_tile_panels];
+  float zero;  ///< 0: g++ makes a memset of an array of vectors that starts from a constant
 };
 
 /// What depends on a format.
@@ -39,12 +57,14 @@ struct block_kernels {
   void (*pack)(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) = nullptr;
   /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group.
   void (*add_row)(const std::byte* group, std::size_t lines, const quantized_line* x, float* sums) = nullptr;
-  void (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to) = nullptr;
-  void (*add_tile)(const tile_work& work) = nullptr;
+  /// Returns where the codes are.
+  const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
+                                read_ahead& ahead) = nullptr;
+  void (*multiply_tiles)(const tile_work& work) = nullptr;
 };
 
 /// How far ahead of their use weights are asked for, in bytes.
-inline constexpr std::size_t prefetch_distance = 2048;
+inline constexpr std::size_t prefetch_distance = 6144;
 
 namespace detail {
 
@@ -125,42 +145,79 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
 template <class Format>
 struct unpacked_form {
   static constexpr bool small = has_pair_u8_i8 && Format::most != signed_codes;
+  /// Codes are multiplied with their scales, and a line's two float scales become one.
+  static constexpr bool folded = has_quad_u8_i8 && Format::fold != 0;
+  static constexpr std::size_t scales = folded ? 1 : Format::scales;
   static constexpr int most = !small ? signed_codes : Format::most <= 15 ? 15 : Format::most <= 31 ? 31 : 63;
   static constexpr int change = small ? 0 : sign_offset - Format::offset;
   static constexpr bool offset_as_base = small && Format::offset != 0;
   static constexpr std::size_t bases = offset_as_base ? Format::scales : Format::bases;
+  /// Packed codes are steps in order already.
+  static constexpr bool in_place = Format::stride == 1 && Format::loads == line_steps && change == 0;
 };
 
+/// The products of bytes with the numbers of their lanes, modulo 256.
+HWY_INLINE u8s multiply_bytes(u8s bytes, i32s numbers) {
+  const u16_tag d;
+  const i32s low_halves = hn::And(numbers, splat_int(0xffff));
+  const auto factors = hn::BitCast(d, hn::Or(low_halves, hn::ShiftLeft<16>(low_halves)));
+  const auto pairs = hn::BitCast(d, bytes);
+  const auto low_byte = hn::Set(d, std::uint16_t{0xff});
+  const auto low = hn::And(hn::Mul(hn::And(pairs, low_byte), factors), low_byte);
+  return hn::BitCast(u8_tag(), hn::Or(low, hn::Mul(hn::AndNot(low_byte, pairs), factors)));
+}
+
+/// fold * (code - offset) * number + 128.
 template <class Format>
-HWY_NOINLINE void unpack(const std::byte* group, std::size_t lines, unpacked_group& to) {
+HWY_INLINE u8s fold_scale(u8s codes, i32s number) {
+  const u8s product = multiply_bytes(codes, number);
+  if constexpr (Format::fold > 0) {
+    static_assert(Format::offset == 0);
+    return hn::Add(product, splat_byte(128));
+  } else {
+    const u8s base = multiply_bytes(splat_byte(Format::offset), number);
+    return hn::Sub(hn::Add(base, splat_byte(128)), product);
+  }
+}
+
+template <class Format>
+HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t lines, unpacked_group& to,
+                                        read_ahead& more) {
   using form = unpacked_form<Format>;
   constexpr std::size_t stride = Format::stride, loads = Format::loads;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
   const typename Format::group from(group, lines);
   const f32_tag d;
+  read_ahead ahead = more;
   for (std::size_t line = 0; line < lines; line += stride) {
+    ahead.step(stride);
     INLAY_UNROLL
     for (std::size_t v = 0; v < panel_vectors; ++v) {
       INLAY_UNROLL
-      for (std::size_t i = 0; i < loads; ++i) {
+      for (std::size_t i = 0; i < (form::in_place ? 0 : loads); ++i) {
         u8s codes[codes_of_load];
         from.codes(line, i, v, codes);
         INLAY_UNROLL
         for (std::size_t j = 0; j < codes_of_load; ++j) {
           const std::size_t step = stride == 1 ? line * line_steps + i + j * loads : (line + j) * line_steps + i;
-          if constexpr (form::change != 0) codes[j] = hn::Add(codes[j], splat_byte(form::change));
+          if constexpr (form::folded)
+            codes[j] = fold_scale<Format>(codes[j], from.number(line + j, i / (line_steps / Format::scales), v));
+          else if constexpr (form::change != 0)
+            codes[j] = hn::Add(codes[j], splat_byte(form::change));
           hn::StoreU(codes[j], u8_tag(), to.codes[step] + v * vector_bytes);
         }
       }
       INLAY_UNROLL
-      for (std::size_t i = 0; i < stride * Format::scales; ++i) {
+      for (std::size_t i = 0; i < stride * form::scales; ++i) {
         f32s scale;
-        if constexpr (Format::whole_scales)
+        if constexpr (form::folded)
+          scale = Format::fold > 0 ? from.factor(v) : hn::Neg(from.factor(v));
+        else if constexpr (Format::whole_scales)
           scale =
               hn::Mul(hn::ConvertTo(d, from.number(line + i / Format::scales, i % Format::scales, v)), from.factor(v));
         else
           scale = from.scale(line + i, 0, v);
-        const std::size_t at = line * Format::scales + i;
+        const std::size_t at = line * form::scales + i;
         store(scale, to.scales[at] + v * lanes);
         if constexpr (form::offset_as_base) store(hn::Mul(scale, splat(-Format::offset)), to.bases[at] + v * lanes);
       }
@@ -178,97 +235,121 @@ HWY_NOINLINE void unpack(const std::byte* group, std::size_t lines, unpacked_gro
       }
     }
   }
+  more = ahead;
+  if constexpr (form::in_place)
+    return reinterpret_cast<const std::uint8_t*>(from.code_at);
+  else
+    return to.codes[0];
 }
 
 template <int Most, std::size_t Scales>
-HWY_NOINLINE void add_tile(const tile_work& work) {
+HWY_NOINLINE void multiply_tiles(const tile_work& work) {
   constexpr std::size_t steps = line_steps / Scales;
   constexpr int offset = Most == signed_codes ? sign_offset : 0;
-  const quantized_line* x[block_tile_rows];
-  x[0] = work.x;
-  INLAY_UNROLL
-  for (std::size_t m = 1; m < block_tile_rows; ++m) x[m] = m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
-  f32s tile[block_tile_vectors][block_tile_rows];
-  INLAY_UNROLL
-  for (std::size_t m = 0; m < block_tile_rows; ++m) {
-    INLAY_UNROLL
-    for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = splat(work.zero);
-  }
-  f32s unit[block_tile_rows];
-  INLAY_UNROLL
-  for (std::size_t m = 0; m < block_tile_rows; ++m) unit[m] = splat(x[m]->unit);
-  const std::uint8_t* codes = work.weights->codes[0];
-  const float* scales = work.weights->scales[0];
-  constexpr std::size_t panel_codes = sizeof(unpacked_group);
   constexpr std::size_t panel_floats = sizeof(unpacked_group) / sizeof(float);
-  for (std::size_t line = 0; line < work.lines; ++line) {
+  read_ahead ahead[block_tile_panels];
+  for (std::size_t p = 0; p < block_tile_panels; ++p) ahead[p] = work.ahead[p];
+  for (std::size_t row = 0; row < work.rows; row += block_tile_rows) {
+    const quantized_line* x[block_tile_rows];
+    x[0] = work.x + row * work.row_lines;
     INLAY_UNROLL
-    for (std::size_t part = 0; part < Scales; ++part) {
-      step_sums<Most, steps> dots[block_tile_vectors][block_tile_rows];
-      INLAY_UNROLL
-      for (std::size_t m = 0; m < block_tile_rows; ++m) {
-        const i32s first = start_of_sums<offset>(Scales == 1 ? x[m]->offset : x[m]->half_offsets[part]);
-        INLAY_UNROLL
-        for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].start(first);
-      }
-      INLAY_UNROLL
-      for (std::size_t s = 0; s < steps; ++s) {
-        u8s w[block_tile_vectors];
-        INLAY_UNROLL
-        for (std::size_t v = 0; v < block_tile_vectors; ++v)
-          w[v] = hn::LoadU(u8_tag(), codes + v / panel_vectors * panel_codes + v % panel_vectors * vector_bytes +
-                                         (part * steps + s) * step_bytes);
-        INLAY_UNROLL
-        for (std::size_t m = 0; m < block_tile_rows; ++m) {
-          const i8s quad = splat_quad(x[m]->q + 4 * (part * steps + s));
-          INLAY_UNROLL
-          for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].add(s, w[v], quad);
-        }
-      }
-      f32s scale[block_tile_vectors];
+    for (std::size_t m = 1; m < block_tile_rows; ++m) x[m] = row + m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
+    f32s sums[block_tile_vectors][block_tile_rows];
+    INLAY_UNROLL
+    for (std::size_t m = 0; m < block_tile_rows; ++m) {
       INLAY_UNROLL
       for (std::size_t v = 0; v < block_tile_vectors; ++v)
-        scale[v] = load(scales + v / panel_vectors * panel_floats + v % panel_vectors * lanes + part * panel_rows);
+        sums[v][m] = work.from != nullptr ? load(work.from + (row + m) * block_tile_width + v * lanes) : zero();
+    }
+    for (std::size_t g = 0; g < work.groups; ++g) {
+      f32s tile[block_tile_vectors][block_tile_rows];
       INLAY_UNROLL
       for (std::size_t m = 0; m < block_tile_rows; ++m) {
-        const i32s exponent = splat_int(x[m]->exponent);
         INLAY_UNROLL
-        for (std::size_t v = 0; v < block_tile_vectors; ++v)
-          tile[v][m] = scaled_sum(dots[v][m].sums(), scale[v], exponent, tile[v][m]);
+        for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = splat(work.zero);
       }
-    }
-    codes += line_steps * step_bytes;
-    scales += Scales * panel_rows;
-    INLAY_UNROLL
-    for (std::size_t m = 0; m < block_tile_rows; ++m) ++x[m];
-  }
-  if (work.bases != 0) {
-    INLAY_UNROLL
-    for (std::size_t m = 0; m < block_tile_rows; ++m) x[m] -= work.lines;
-    const float* bases = work.weights->bases[0];
-    for (std::size_t line = 0; line < work.lines; ++line) {
-      for (std::size_t part = 0; part < work.bases; ++part, bases += panel_rows) {
-        f32s base[block_tile_vectors];
+      const std::uint8_t* codes[block_tile_panels];
+      INLAY_UNROLL
+      for (std::size_t p = 0; p < block_tile_panels; ++p) codes[p] = work.codes[g][p];
+      const float* scales = work.unpacked[g]->scales[0];
+      for (std::size_t line = 0; line < work.lines[g]; ++line) {
         INLAY_UNROLL
-        for (std::size_t v = 0; v < block_tile_vectors; ++v)
-          base[v] = load(bases + v / panel_vectors * panel_floats + v % panel_vectors * lanes);
+        for (std::size_t p = 0; p < block_tile_panels; ++p) ahead[p].step();
         INLAY_UNROLL
-        for (std::size_t m = 0; m < block_tile_rows; ++m) {
-          const f32s sum = splat(work.bases == 1 ? x[m]->sum : x[m]->half_sums[part]);
+        for (std::size_t part = 0; part < Scales; ++part) {
+          step_sums<Most, steps> dots[block_tile_vectors][block_tile_rows];
           INLAY_UNROLL
-          for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = multiply_add(base[v], sum, tile[v][m]);
+          for (std::size_t m = 0; m < block_tile_rows; ++m) {
+            const i32s first = start_of_sums<offset>(Scales == 1 ? x[m]->offset : x[m]->half_offsets[part]);
+            INLAY_UNROLL
+            for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].start(first);
+          }
+          INLAY_UNROLL
+          for (std::size_t s = 0; s < steps; ++s) {
+            u8s w[block_tile_vectors];
+            INLAY_UNROLL
+            for (std::size_t v = 0; v < block_tile_vectors; ++v)
+              w[v] = hn::LoadU(u8_tag(), codes[v / panel_vectors] + v % panel_vectors * vector_bytes +
+                                             (part * steps + s) * step_bytes);
+            INLAY_UNROLL
+            for (std::size_t m = 0; m < block_tile_rows; ++m) {
+              const i8s quad = splat_quad(x[m]->q + 4 * (part * steps + s));
+              INLAY_UNROLL
+              for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].add(s, w[v], quad);
+            }
+          }
+          f32s scale[block_tile_vectors];
+          INLAY_UNROLL
+          for (std::size_t v = 0; v < block_tile_vectors; ++v)
+            scale[v] = load(scales + v / panel_vectors * panel_floats + v % panel_vectors * lanes + part * panel_rows);
+          INLAY_UNROLL
+          for (std::size_t m = 0; m < block_tile_rows; ++m) {
+            const i32s exponent = splat_int(x[m]->exponent);
+            INLAY_UNROLL
+            for (std::size_t v = 0; v < block_tile_vectors; ++v)
+              tile[v][m] = scaled_sum(dots[v][m].sums(), scale[v], exponent, tile[v][m]);
+          }
+        }
+        INLAY_UNROLL
+        for (std::size_t p = 0; p < block_tile_panels; ++p) codes[p] += line_steps * step_bytes;
+        scales += Scales * panel_rows;
+        INLAY_UNROLL
+        for (std::size_t m = 0; m < block_tile_rows; ++m) ++x[m];
+      }
+      if (work.bases != 0) {
+        INLAY_UNROLL
+        for (std::size_t m = 0; m < block_tile_rows; ++m) x[m] -= work.lines[g];
+        const float* bases = work.unpacked[g]->bases[0];
+        for (std::size_t line = 0; line < work.lines[g]; ++line) {
+          for (std::size_t part = 0; part < work.bases; ++part, bases += panel_rows) {
+            f32s base[block_tile_vectors];
+            INLAY_UNROLL
+            for (std::size_t v = 0; v < block_tile_vectors; ++v)
+              base[v] = load(bases + v / panel_vectors * panel_floats + v % panel_vectors * lanes);
+            INLAY_UNROLL
+            for (std::size_t m = 0; m < block_tile_rows; ++m) {
+              const f32s sum = splat(work.bases == 1 ? x[m]->sum : x[m]->half_sums[part]);
+              INLAY_UNROLL
+              for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = multiply_add(base[v], sum, tile[v][m]);
+            }
+          }
+          INLAY_UNROLL
+          for (std::size_t m = 0; m < block_tile_rows; ++m) ++x[m];
         }
       }
       INLAY_UNROLL
-      for (std::size_t m = 0; m < block_tile_rows; ++m) ++x[m];
+      for (std::size_t m = 0; m < block_tile_rows; ++m) {
+        const f32s unit = splat(x[m][-1].unit);
+        INLAY_UNROLL
+        for (std::size_t v = 0; v < block_tile_vectors; ++v) sums[v][m] = multiply_add(tile[v][m], unit, sums[v][m]);
+      }
     }
-  }
-  INLAY_UNROLL
-  for (std::size_t m = 0; m < block_tile_rows; ++m) {
     INLAY_UNROLL
-    for (std::size_t v = 0; v < block_tile_vectors; ++v) {
-      float* to = work.sums + m * block_tile_width + v * lanes;
-      store(multiply_add(tile[v][m], unit[m], load(to)), to);
+    for (std::size_t m = 0; m < block_tile_rows; ++m) {
+      if (row + m >= work.rows) break;
+      INLAY_UNROLL
+      for (std::size_t v = 0; v < block_tile_vectors; ++v)
+        store(sums[v][m], work.to + (row + m) * work.to_stride + v * lanes);
     }
   }
 }
@@ -277,22 +358,8 @@ template <class Format>
 constexpr block_kernels kernels_of_format() {
   using form = unpacked_form<Format>;
   return {Format::line_bytes, form::bases,     &Format::pack,
-          &add_row<Format>,   &unpack<Format>, &add_tile<form::most, Format::scales>};
+          &add_row<Format>,   &unpack<Format>, &multiply_tiles<form::most, form::scales>};
 }
-
-/// Deals panels out to streams. Each stream is a contiguous run of panels; the up to Streams - 1 that are left make one
-/// more turn, in which streams without a panel repeat the last one.
-template <std::size_t Streams>
-struct panel_walk {
-  std::size_t first;
-  std::size_t count;
-  std::size_t turns() const { return (count + Streams - 1) / Streams; }
-  std::size_t streams(std::size_t turn) const { return std::min(Streams, count - turn * Streams); }
-  std::size_t panel(std::size_t turn, std::size_t stream) const {
-    const std::size_t each = count / Streams;
-    return first + (turn < each ? stream * each + turn : std::min(each * Streams + stream, count - 1));
-  }
-};
 
 /// The first `count` of 16 floats.
 HWY_INLINE void store_rows(const float* from, std::size_t count, float* out, bool add) {
@@ -312,72 +379,75 @@ inline std::size_t packed_panel_bytes(const block_kernels& format, std::size_t c
   return (columns / line_columns * format.line_bytes + 63) / 64 * 64;
 }
 
-/// One activation row: out[r] = or += w[r] . x for r in [begin, end). Several streams, because they use more of the
-/// memory's bandwidth than one.
+/// One activation row: out[r] = or += w[r] . x for r in [begin, end). Panels are read one after another: on the
+/// memory's side a single stream with prefetches far enough ahead is as fast as several.
 inline void multiply_row(const block_kernels& format, const matrix_ref& w, const quantized_line* x, float* out,
                          std::size_t begin, std::size_t end, bool add) {
-  constexpr std::size_t streams = 4;
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
-  const detail::panel_walk<streams> walk{begin / panel_rows, (end - begin + panel_rows - 1) / panel_rows};
-  for (std::size_t turn = 0; turn < walk.turns(); ++turn) {
-    const std::size_t used = walk.streams(turn);
-    const std::byte* p[streams];
-    alignas(64) float sums[streams][panel_rows] = {};
-    for (std::size_t s = 0; s < used; ++s) p[s] = w.data + walk.panel(turn, s) * panel_bytes;
+  const std::byte* panel = w.data + begin / panel_rows * panel_bytes;
+  detail::prefetch(panel, prefetch_distance);
+  for (std::size_t r = begin; r < end; r += panel_rows, panel += panel_bytes) {
+    const std::byte* group = panel;
+    alignas(64) float sums[panel_rows] = {};
     for (std::size_t c = 0; c < w.columns; c += group_columns) {
       const std::size_t lines = std::min(group_columns, w.columns - c) / line_columns;
-      for (std::size_t s = 0; s < used; ++s) {
-        format.add_row(p[s], lines, x + c / line_columns, sums[s]);
-        p[s] += lines * format.line_bytes;
-      }
+      format.add_row(group, lines, x + c / line_columns, sums);
+      group += lines * format.line_bytes;
     }
-    for (std::size_t s = 0; s < used; ++s) {
-      const std::size_t r = walk.panel(turn, s) * panel_rows;
-      detail::store_rows(sums[s], std::min(panel_rows, end - r), out + r, add);
-    }
+    detail::store_rows(sums, std::min(panel_rows, end - r), out + r, add);
   }
 }
 
 /// Several activation rows: out[i * stride + r] = or += w[r] . x[i].
 inline void multiply_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x, std::size_t x_rows,
                           float* out, std::size_t stride, std::size_t begin, std::size_t end, bool add) {
-  constexpr std::size_t batch = 256;  // rows that are multiplied with a group before the next one is unpacked
+  constexpr std::size_t batch = 256;  // rows that are multiplied with weights before the next ones are unpacked
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::size_t row_lines = quantized_row_bytes(w.columns) / sizeof(quantized_line);
-  const detail::panel_walk<block_tile_panels> walk{begin / panel_rows, (end - begin + panel_rows - 1) / panel_rows};
   alignas(64) float sums[batch * block_tile_width];
-  alignas(64) unpacked_group unpacked[block_tile_panels];
+  alignas(64) unpacked_group unpacked[block_tile_groups][block_tile_panels];
+  tile_work work;
+  work.bases = format.bases;
+  work.row_lines = row_lines;
+  work.zero = 0.0f;
   for (std::size_t i = 0; i < x_rows; i += batch) {
-    const std::size_t rows = std::min(batch, x_rows - i);
-    for (std::size_t turn = 0; turn < walk.turns(); ++turn) {
-      const std::byte* p[block_tile_panels];
-      for (std::size_t s = 0; s < block_tile_panels; ++s) p[s] = w.data + walk.panel(turn, s) * panel_bytes;
-      std::fill_n(sums, rows * block_tile_width, 0.0f);
-      for (std::size_t c = 0; c < w.columns; c += group_columns) {
-        const std::size_t lines = std::min(group_columns, w.columns - c) / line_columns;
-        for (std::size_t s = 0; s < block_tile_panels; ++s) {
-          format.unpack(p[s], lines, unpacked[s]);
-          p[s] += lines * format.line_bytes;
+    work.rows = std::min(batch, x_rows - i);
+    const std::size_t tiles = (work.rows + block_tile_rows - 1) / block_tile_rows;
+    // Asked for while unpacking, and with every tile.
+    const std::size_t ahead_bytes = ((format.line_bytes + 63) / 64 + tiles) / (tiles + 1) * 64;
+    for (std::size_t r = begin; r < end; r += block_tile_width) {
+      const std::byte* panel[block_tile_panels];
+      for (std::size_t p = 0; p < block_tile_panels; ++p)  // an absent panel repeats the first one
+        panel[p] = w.data + (r / panel_rows + (r + p * panel_rows < end ? p : 0)) * panel_bytes;
+      const bool direct = !add && r + block_tile_width <= end;
+      for (std::size_t c = 0; c < w.columns;) {
+        const std::size_t now = std::min(block_tile_groups * group_columns, w.columns - c) / line_columns;
+        const std::size_t skip = c + now * line_columns < w.columns ? 0 : (block_tile_panels - 1) * panel_bytes;
+        for (std::size_t p = 0; p < block_tile_panels; ++p)
+          work.ahead[p] = {panel[p] + now * format.line_bytes + skip, ahead_bytes};
+        work.x = x + i * row_lines + c / line_columns;
+        work.from = c == 0 ? nullptr : sums;
+        for (work.groups = 0; work.groups < block_tile_groups && c < w.columns; ++work.groups) {
+          const std::size_t lines = std::min(group_columns, w.columns - c) / line_columns;
+          work.lines[work.groups] = lines;
+          work.unpacked[work.groups] = unpacked[work.groups];
+          for (std::size_t p = 0; p < block_tile_panels; ++p) {
+            work.codes[work.groups][p] = format.unpack(panel[p], lines, unpacked[work.groups][p], work.ahead[p]);
+            panel[p] += lines * format.line_bytes;
+          }
+          c += lines * line_columns;
         }
-        const std::size_t tiles = (rows + block_tile_rows - 1) / block_tile_rows;
-        const std::size_t share = (lines * format.line_bytes / 64 + tiles - 1) / tiles * 64;
-        tile_work work{unpacked,  lines, format.bases, x + i * row_lines + c / line_columns,
-                       row_lines, rows,  sums,         0.0f};
-        for (std::size_t t = 0; t < tiles; ++t) {
-          for (std::size_t s = 0; s < block_tile_panels; ++s)
-            detail::prefetch(p[s] + prefetch_distance + t * share, share);
-          format.add_tile(work);
-          work.x += block_tile_rows * row_lines;
-          work.rows -= block_tile_rows;
-          work.sums += block_tile_rows * block_tile_width;
-        }
+        const bool last = c == w.columns;
+        work.to = last && direct ? out + i * stride + r : sums;
+        work.to_stride = last && direct ? stride : block_tile_width;
+        format.multiply_tiles(work);
       }
-      for (std::size_t s = 0; s < walk.streams(turn); ++s) {
-        const std::size_t r = walk.panel(turn, s) * panel_rows;
-        for (std::size_t m = 0; m < rows; ++m)
-          detail::store_rows(sums + m * block_tile_width + s * panel_rows, std::min(panel_rows, end - r),
-                             out + (i + m) * stride + r, add);
-      }
+      if (direct) continue;
+      for (std::size_t p = 0; p < block_tile_panels && r + p * panel_rows < end; ++p)
+        for (std::size_t m = 0; m < work.rows; ++m)
+          detail::store_rows(sums + m * block_tile_width + p * panel_rows,
+                             std::min(panel_rows, end - r - p * panel_rows),
+                             out + (i + m) * stride + r + p * panel_rows, add);
     }
   }
 }

@@ -61,7 +61,7 @@ HWY_INLINE void dot_tile(const std::byte* const (&w)[Weights], const float* cons
       f32s part[lanes];
       INLAY_UNROLL
       for (std::size_t k = 0; k < lanes; ++k) part[k] = v[0][j + k];
-      store(sums_of_each(part), sums + j);
+      store(reduce_each<false>(part), sums + j);
     }
   } else {
     INLAY_UNROLL
