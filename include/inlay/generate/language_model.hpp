@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,9 @@
 
 namespace inlay {
 
+namespace detail {
+struct weight_table;
+}
 class any_chat_format;
 class arena;
 struct batch;
@@ -32,10 +36,18 @@ struct workspace;
 /// Called while a model is loaded: bytes done, bytes in all.
 using progress_callback = function_ref<void(std::size_t, std::size_t)>;
 
+/// An adapter that becomes part of the weights when they are loaded.
+struct merged_adapter {
+  std::string_view path;  ///< as for load_lora()
+  float scale = 1.0f;
+};
+
 struct load_options {
   std::size_t threads = 0;          ///< that pack weights; 0: one for each CPU
   progress_callback progress = {};  ///< called on the calling thread
   tokenizer_options text = {};      ///< for tokenizers that normalize
+  /// Weights that are changed are rounded to their storage type again.
+  std::span<const merged_adapter> merge = {};
 };
 
 /// Numbers about a loaded model.
@@ -76,6 +88,9 @@ class language_model {
   const std::vector<token_id>& stop_tokens() const;
   /// Longest sequence the model was trained for, if the checkpoint says; else 0.
   std::size_t trained_context() const;
+
+  /// What adapters are fitted to (generate/load_lora.hpp); null for a model that was not loaded from a checkpoint.
+  const detail::weight_table* weights() const;
 
   std::size_t scratch_bytes(std::size_t rows) const;
   /// Bytes of one sequence: its state object and all it points to.

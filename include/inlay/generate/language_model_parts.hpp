@@ -23,6 +23,7 @@ namespace inlay {
 
 struct language_model::parts {
   std::unique_ptr<model_interface> model;  ///< never null
+  std::shared_ptr<const detail::weight_table> weights = {};
   model_facts facts = {};
   std::unique_ptr<tokenizer> text = {};
   error text_error{errc::missing, "The checkpoint has no tokenizer."};
@@ -45,6 +46,7 @@ INLAY_DEFINITION void language_model::set_chat(std::optional<any_chat_format> fo
 INLAY_DEFINITION const std::vector<token_id>& language_model::stop_tokens() const { return parts_->stop_tokens; }
 INLAY_DEFINITION std::size_t language_model::trained_context() const { return parts_->trained_context; }
 
+INLAY_DEFINITION const detail::weight_table* language_model::weights() const { return parts_->weights.get(); }
 INLAY_DEFINITION std::size_t language_model::scratch_bytes(std::size_t rows) const {
   return parts_->model->scratch_bytes(rows);
 }

@@ -91,7 +91,8 @@ auto with_load_request(Model& model, const F& f) {
                         .complete = complete,
                         .pack = {&K::panel_bytes, &K::pack_panel},
                         .vocab = Model::vocab,
-                        .parameters = Model::parameter_count});
+                        .parameters = Model::parameter_count,
+                        .depends_on_origin = depends_on_origin<Model>()});
 }
 
 /// load<Model>() with a kernel policy of one's own choice.

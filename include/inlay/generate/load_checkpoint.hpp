@@ -40,6 +40,16 @@ struct load_request {
   packing pack;
   std::size_t vocab = 0;
   std::size_t parameters = 0;
+  bool depends_on_origin = false;  ///< layers/parameter.hpp
+};
+
+/// A loaded model's weights by name: what adapters are fitted to.
+struct weight_table {
+  checkpoint_description description;
+  std::vector<weight_slot> slots;
+  packing pack;
+  weight_origin origin = weight_origin::safetensors;
+  bool depends_on_origin = false;
 };
 
 class model_of_file : public model_interface {

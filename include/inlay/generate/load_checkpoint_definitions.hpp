@@ -23,6 +23,7 @@
 #include "inlay/generate/load_checkpoint.hpp"
 #include "inlay/generate/load_text.hpp"
 #include "inlay/generate/load_weights.hpp"
+#include "inlay/generate/read_lora.hpp"
 #include "inlay/generate/resolve_weights.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/json.hpp"
@@ -68,6 +69,14 @@ inline std::uint64_t fingerprint(const checkpoint& file) {
   return sum.value();
 }
 
+inline weight_table table_of(const load_request& request, weight_origin origin) {
+  return {.description = request.description,
+          .slots = {request.slots.begin(), request.slots.end()},
+          .pack = request.pack,
+          .origin = origin,
+          .depends_on_origin = request.depends_on_origin};
+}
+
 /// Checks the file against the request and fills the slots; `facts` becomes all that is known of the model.
 inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& file, const load_request& request,
                                                                   const load_options& options, model_facts& facts) {
@@ -81,8 +90,17 @@ inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& f
   weight_resolver resolver(opened, request.description, request.slots);
   auto sources = resolver.resolve();
   if (!sources) return unexpected<error>(std::move(sources).error());
+  std::vector<lora_pair> merge;
+  for (const merged_adapter& adapter : options.merge) {
+    auto pairs = read_lora(std::string(adapter.path), table_of(request, origin));
+    if (!pairs) return unexpected<error>(std::move(pairs).error());
+    for (lora_pair& p : *pairs) {
+      p.scale *= adapter.scale;
+      merge.push_back(std::move(p));
+    }
+  }
   thread_pool pool(options.threads == 0 ? default_threads() : options.threads);
-  auto packed = weight_loader(opened, request.pack, pool).load(request.slots, *sources, options.progress);
+  auto packed = weight_loader(opened, request.pack, pool, merge).load(request.slots, *sources, options.progress);
   if (!packed) return unexpected<error>(std::move(packed).error());
   weights->packed = *std::move(packed);
   facts = {.vocab = request.vocab,
@@ -101,6 +119,9 @@ INLAY_DEFINITION result<language_model> load_checkpoint(checkpoint&& file, std::
   if (!weights) return unexpected<error>(std::move(weights).error());
   model->weights = *weights;
   parts->model = std::move(model);
+  const bool gguf = (*weights)->file.gguf() != nullptr;
+  parts->weights =
+      std::make_shared<const weight_table>(table_of(request, gguf ? weight_origin::gguf : weight_origin::safetensors));
   load_text((*weights)->file, options.text, *parts);
   return language_model(std::move(parts));
 }

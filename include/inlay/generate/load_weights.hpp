@@ -17,11 +17,13 @@
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/load_checkpoint.hpp"
+#include "inlay/generate/lora_pair.hpp"
 #include "inlay/generate/resolve_weights.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/kernels/types.hpp"
 #include "inlay/quant/codec.hpp"
+#include "inlay/quant/quantize.hpp"
 
 namespace inlay {
 
@@ -29,7 +31,9 @@ namespace detail {
 
 class weight_loader {
  public:
-  weight_loader(const checkpoint& file, packing pack, thread_pool& pool) : file_(file), pack_(pack), pool_(pool) {}
+  /// `merge` is added to the weights.
+  weight_loader(const checkpoint& file, packing pack, thread_pool& pool, std::span<const lora_pair> merge = {})
+      : file_(file), pack_(pack), pool_(pool), merge_(merge) {}
 
   /// Fills all slots; the returned memory holds what was packed or copied.
   result<buffer> load(std::span<const weight_slot> slots, std::span<const weight_source> sources,
@@ -37,7 +41,7 @@ class weight_loader {
     std::size_t bytes = 0;
     std::size_t total = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      bytes += room(slots[i], sources[i]);
+      bytes += room(slots[i], sources[i], merged(i));
       total += work(slots[i], sources[i]);
     }
     auto memory = buffer::allocate(bytes);
@@ -45,7 +49,7 @@ class weight_loader {
     arena parts(memory->data(), memory->size());
     std::size_t done = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      fill(slots[i], sources[i], parts);
+      fill(slots[i], sources[i], parts, i);
       done += work(slots[i], sources[i]);
       if (progress) progress(done, total);
     }
@@ -72,17 +76,22 @@ class weight_loader {
     if (panel == 0) return align_up(slot.rows * row_bytes(type, slot.columns));
     return align_up((slot.rows + kernels::panel_rows - 1) / kernels::panel_rows * panel);
   }
-  std::size_t room(const weight_slot& slot, const weight_source& source) const {
+  std::size_t room(const weight_slot& slot, const weight_source& source, bool merged) const {
     if (slot.kind == slot_kind::vector) return float_bytes(slot.columns);
-    return in_place(slot, source) ? 0 : slot.stack * matrix_bytes(slot, type_of(source));
+    return !merged && in_place(slot, source) ? 0 : slot.stack * matrix_bytes(slot, type_of(source));
   }
 
-  void fill(const weight_slot& slot, const weight_source& source, arena& parts) {
+  bool merged(std::size_t slot) const {
+    return std::any_of(merge_.begin(), merge_.end(), [slot](const lora_pair& p) { return p.slot == slot; });
+  }
+
+  void fill(const weight_slot& slot, const weight_source& source, arena& parts, std::size_t index) {
     if (slot.kind == slot_kind::vector) return fill_vector(slot, source, parts);
     const dtype type = type_of(source);
     const std::size_t row = row_bytes(type, slot.columns);
     kernels::matrix_ref m{nullptr, slot.rows, slot.columns, type, kernels::layout::rows};
-    if (in_place(slot, source)) {
+    const bool changed = merged(index);
+    if (!changed && in_place(slot, source)) {
       m.data = source.tensors.front()->data.data() + source.offset * row;
       if (slot.bytes_each != nullptr) *slot.bytes_each = slot.rows * row;
       *slot.matrix = m;
@@ -97,9 +106,13 @@ class weight_loader {
       const std::size_t first = task % panels * kernels::panel_rows;
       const std::size_t count = std::min(kernels::panel_rows, slot.rows - first);
       const std::byte* rows[kernels::panel_rows];
+      std::vector<std::byte> sums(changed ? count * row : 0);
       for (std::size_t i = 0; i < count; ++i) {
         const auto [tensor, r] = source.locate(e, first + i);
         rows[i] = tensor->data.data() + r * row;
+        if (!changed) continue;
+        merge_row(index, e, first + i, type, rows[i], slot.columns, sums.data() + i * row);
+        rows[i] = sums.data() + i * row;
       }
       if (panel != 0)
         pack_.pack_panel(type, rows, count, slot.columns, out + e * each + task % panels * panel);
@@ -111,6 +124,15 @@ class weight_loader {
     m.layout = panel != 0 ? kernels::layout::panels : kernels::layout::rows;
     if (slot.bytes_each != nullptr) *slot.bytes_each = each;
     *slot.matrix = m;
+  }
+
+  void merge_row(std::size_t slot, std::size_t matrix, std::size_t r, dtype type, const std::byte* from,
+                 std::size_t columns, std::byte* to) const {
+    std::vector<float> values(columns);
+    dequantize_row(type, from, columns, values.data());
+    for (const lora_pair& p : merge_)
+      if (p.slot == slot && p.matrix == matrix) add_row(p, r, values);
+    quantize_row(type, values.data(), columns, to);
   }
 
   static void fill_vector(const weight_slot& slot, const weight_source& source, arena& parts) {
@@ -127,6 +149,7 @@ class weight_loader {
   const checkpoint& file_;
   packing pack_;
   thread_pool& pool_;
+  std::span<const lora_pair> merge_;
 };
 
 }  // namespace detail

@@ -20,6 +20,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/core/opaque_ptr.hpp"
 #include "inlay/generate/language_model.hpp"
+#include "inlay/generate/lora.hpp"
 #include "inlay/generate/sampling.hpp"
 #include "inlay/text/chat_prompt.hpp"
 #include "inlay/text/token.hpp"
@@ -134,6 +135,11 @@ class session {
 
   /// Forgets everything.
   void reset();
+
+  /// Makes these adapters (generate/load_lora.hpp), and no others, change the model for what is read from now on; none:
+  /// the model as it is. What was read before stays as it was read. They are no part of what is saved. errc::argument
+  /// for an adapter of another model, errc::memory.
+  result<void> use_adapters(std::span<const active_adapter> adapters);
 
   /// Lets the model read tokens. After it, logits() are those of what follows the last one. errc::argument if a token
   /// is not in the vocabulary or the tokens do not fit into the context.

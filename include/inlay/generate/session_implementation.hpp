@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -292,6 +293,34 @@ class session::implementation {
     return restore(file->bytes(), file->path());
   }
 
+  result<void> use_adapters(std::span<const active_adapter> adapters) {
+    std::vector<low_rank_update> updates;
+    std::vector<active_adapter> kept;
+    std::size_t rank = 0;
+    for (const active_adapter& a : adapters) {
+      if (model_.weights() == nullptr || a.adapter.model() != model_.weights())
+        return fail(errc::argument, concat(a.adapter.path(), ": was loaded for another model than the session's."));
+      if (a.scale == 0.0f) continue;
+      for (low_rank_update u : a.adapter.updates()) {
+        u.scale *= a.scale;
+        updates.push_back(u);
+      }
+      kept.push_back(a);
+      rank = std::max(rank, a.adapter.rank());
+    }
+    std::sort(updates.begin(), updates.end(), [](const low_rank_update& a, const low_rank_update& b) {
+      if (a.weight != b.weight) return std::less<const std::byte*>()(a.weight, b.weight);
+      return std::less<const std::byte*>()(a.a.data, b.a.data);
+    });
+    auto room = buffer::allocate(float_bytes(options_.batch * rank));
+    if (!room) return unexpected<error>(std::move(room).error());
+    adapter_room_ = *std::move(room);
+    adapters_ = std::move(kept);
+    updates_ = std::move(updates);
+    adaptation_ = {updates_, reinterpret_cast<float*>(adapter_room_.data()), rank};
+    return {};
+  }
+
   void stop() { stop_requested_.store(true, std::memory_order_relaxed); }
 
  private:
@@ -318,7 +347,11 @@ class session::implementation {
   void forward(std::span<const token_id> tokens, bool want_logits) {
     const sequence_rows rows{state_, 0, tokens.size(), history_.size(), options_.context};
     const std::uint32_t last = static_cast<std::uint32_t>(tokens.size() - 1);
-    model_.forward({tokens, {&rows, 1}, {&last, want_logits ? std::size_t{1} : std::size_t{0}}, logits_},
+    model_.forward({tokens,
+                    {&rows, 1},
+                    {&last, want_logits ? std::size_t{1} : std::size_t{0}},
+                    logits_,
+                    adaptation_.updates.empty() ? nullptr : &adaptation_},
                    {scratch_, pool_});
     history_.insert(history_.end(), tokens.begin(), tokens.end());
     past_.position = history_.size();
@@ -540,6 +573,10 @@ class session::implementation {
   const language_model& model_;
   session_options options_;
   thread_pool pool_;
+  std::vector<active_adapter> adapters_;  ///< whose memory updates_ point into
+  std::vector<low_rank_update> updates_;
+  adaptation adaptation_;
+  buffer adapter_room_;
   buffer memory_;
   arena sequence_memory_;
   arena scratch_;
@@ -605,6 +642,9 @@ INLAY_DEFINITION result<void> session::restore(std::span<const std::byte> saved)
 }
 INLAY_DEFINITION result<void> session::restore_file(std::string path) {
   return implementation_->restore_file(std::move(path));
+}
+INLAY_DEFINITION result<void> session::use_adapters(std::span<const active_adapter> adapters) {
+  return implementation_->use_adapters(adapters);
 }
 INLAY_DEFINITION void session::stop() { implementation_->stop(); }
 

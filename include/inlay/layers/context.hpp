@@ -12,6 +12,7 @@
 #include "inlay/core/buffer.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/kernels/policy.hpp"
+#include "inlay/layers/adaptation.hpp"
 #include "inlay/layers/parameter.hpp"
 #include "inlay/layers/rows.hpp"
 
@@ -67,8 +68,9 @@ class context {
   std::size_t row_count;                     ///< rows of the batch
   std::byte* quantized;                      ///< room for a batch of quantized rows of the model's widest input
   std::tuple<rotation_table<Rotaries>...> rotations;
-  std::size_t block = 0;  ///< number of the block that is being run
-  float* side = nullptr;  ///< what a model's prelude computed for its blocks; its layout is theirs
+  const adaptation* adapted = nullptr;  ///< low-rank changes of the weights; null: none
+  std::size_t block = 0;                ///< number of the block that is being run
+  float* side = nullptr;                ///< what a model's prelude computed for its blocks; its layout is theirs
   static constexpr std::size_t lent_slots = 4;
   void* lent[lent_slots] = {};  ///< states of the first sequence that layers lend to later ones
 
@@ -128,6 +130,8 @@ class context {
       stretch s{bytes * part / parts, bytes * (part + 1) / parts};
       for (const product& p : products) multiply(p, x, s, weight_bytes(p));
     });
+    if (adapted != nullptr)
+      for (const product& p : products) adapt(p, x);
   }
 
   /// Products whose inputs differ and are quantized already where their weights want it: one piece of work.
@@ -140,6 +144,8 @@ class context {
       stretch s{total * part / parts, total * (part + 1) / parts};
       for (const product_of& p : products) multiply(p.y, p.x, s, cost(p));
     });
+    if (adapted != nullptr)
+      for (const auto& [x, y] : products) adapt(y, x);
   }
 
   /// Fills `room` with the quantized form of x and points x at it.
@@ -170,6 +176,24 @@ class context {
   }
 
  private:
+  /// Adds the low-rank changes of a product's weight.
+  void adapt(const product& p, const kernels::activations& x) {
+    for (const low_rank_update& u : adapted->of(p.weight.data)) {
+      const std::size_t rank = u.a.rows;
+      for_rows(x.count, (u.a.columns + u.b.rows) * rank * sizeof(float), [&](std::size_t begin, std::size_t end) {
+        const std::size_t count = end - begin;
+        float* narrow = adapted->scratch + begin * adapted->stride;
+        K::matmul(u.a, {x.values + begin * x.stride, count, x.columns, x.stride, nullptr}, narrow, adapted->stride, 0,
+                  rank, false);
+        for (std::size_t i = 0; i < count; ++i)
+          K::map(formula::a * u.scale, rank, narrow + i * adapted->stride,
+                 static_cast<const float*>(narrow + i * adapted->stride));
+        K::matmul(u.b, {narrow, count, rank, adapted->stride, nullptr}, p.out + begin * p.stride, p.stride, 0, u.b.rows,
+                  true);
+      });
+    }
+  }
+
   /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
   /// enough that handing them out costs nothing.
   std::size_t pieces(std::size_t bytes) const {

@@ -8,6 +8,7 @@
 
 #include "inlay/core/buffer.hpp"
 #include "inlay/core/thread_pool.hpp"
+#include "inlay/layers/adaptation.hpp"
 #include "inlay/layers/rows.hpp"
 
 namespace inlay {
@@ -19,6 +20,7 @@ struct batch {
   std::span<const sequence_rows> sequences;  ///< whose tokens these are, in order; together all of `tokens`
   std::span<const std::uint32_t> wanted;     ///< rows whose logits are computed, increasing
   float* logits = nullptr;                   ///< [wanted.size(), vocab]
+  const adaptation* adapted = nullptr;       ///< of the model's weights, for all of the tokens; null: none
 };
 
 /// What a forward pass works with.

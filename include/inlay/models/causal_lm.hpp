@@ -156,6 +156,7 @@ struct causal_lm {
     constexpr std::size_t widest = std::max(detail::widest_input<stack_type>(), width);
     auto ctx = detail::make_context<K>(rotaries{}, w, b.sequences, count,
                                        w.memory.template take<std::byte>(count * quantized_room(widest)));
+    ctx.adapted = b.adapted;
     detail::fill_rotations(ctx, frequencies);
     const auto h = ctx.template take_rows<width>(count);
     embedding.look_up(ctx, b.tokens, h);

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// LoRA adapters against transformers with the adapters' products added to its weights.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inlay/generate/load_lora.hpp"
+#include "inlay/generate/session.hpp"
+#include "tests/convert/tiny_models.hpp"
+#include "tests/golden/golden.hpp"
+#include "tests/support/count_allocations.hpp"
+
+namespace {
+
+using namespace inlay;
+
+std::string adapter(std::string_view name) { return concat(INLAY_TEST_DATA, "/lora/", name); }
+golden::expectation reference(std::string_view name) {
+  return golden::read_expectation(adapter(name) + "/expected.safetensors");
+}
+
+template <class Model>
+language_model load_model(const std::string& path, load_options options = {}) {
+  auto file = open_checkpoint(path);
+  REQUIRE_MESSAGE(file.has_value(), file.error().message);
+  options.threads = 1;
+  auto model = detail::load_for<Model, kernels::standard>(*std::move(file), options);
+  REQUIRE_MESSAGE(model.has_value(), model.error().message);
+  return *std::move(model);
+}
+
+lora_adapter load_adapter(const language_model& model, const std::string& path) {
+  auto loaded = load_lora(model, path);
+  REQUIRE_MESSAGE(loaded.has_value(), loaded.error().message);
+  return *std::move(loaded);
+}
+
+/// Logits behind the last of the tokens, which are read in two batches.
+std::vector<float> last_logits(session& s, const std::vector<std::int32_t>& ids) {
+  s.reset();
+  const auto read = s.read(ids);
+  REQUIRE_MESSAGE(read.has_value(), read.error().message);
+  return {s.logits().begin(), s.logits().end()};
+}
+std::vector<float> last_of(const golden::expectation& e) {
+  return {e.logits.end() - static_cast<std::ptrdiff_t>(e.vocab), e.logits.end()};
+}
+
+constexpr session_options exact{.context = 64, .threads = 2, .batch = 13, .kv_type = dtype::f32};
+
+/// `merged_tolerance`: weights of 16 bits are rounded once more after the sum, bf16 by up to 2^-9 of each.
+template <class Model>
+void adapted(std::string_view checkpoint, std::string_view name, double merged_tolerance = golden::f32_tolerance) {
+  INFO(std::string(name));
+  const golden::expectation e = reference(name);
+  for (const char* file : {"", "model.gguf"}) {
+    const language_model model = load_model<Model>(golden::path(checkpoint, file));
+    const lora_adapter one = load_adapter(model, adapter(name));
+    session s(model, exact);
+    const auto plain = last_logits(s, e.input_ids);
+    const active_adapter active[] = {{one}};
+    REQUIRE(s.use_adapters(active).has_value());
+    const auto changed = last_logits(s, e.input_ids);
+    CHECK(golden::difference(changed, last_of(e)) < golden::f32_tolerance);
+    CHECK(golden::difference(plain, last_of(e)) > 0.01);
+
+    // Nothing is left of it when it is taken away.
+    REQUIRE(s.use_adapters({}).has_value());
+    CHECK(last_logits(s, e.input_ids) == plain);
+
+    const std::string path = adapter(name);
+    const merged_adapter merge[] = {{path}};
+    const language_model merged = load_model<Model>(golden::path(checkpoint, file), {.merge = merge});
+    session m(merged, exact);
+    CHECK(golden::difference(last_logits(m, e.input_ids), last_of(e)) < merged_tolerance);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("adapters give the logits of the changed weights") { adapted<tiny::llama_tied>("llama_tied", "llama_a"); }
+
+TEST_CASE("scaled by the root of the rank, and by patterns") { adapted<tiny::llama_tied>("llama_tied", "llama_b"); }
+
+TEST_CASE("several at once, each session its own") {
+  const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied"));
+  const lora_adapter a = load_adapter(model, adapter("llama_a")), b = load_adapter(model, adapter("llama_b"));
+  CHECK(a.rank() == 4);
+  CHECK(a.parameters() == 2 * 4 * (3 * 64 + 64 + 32 + 32));
+  session first(model, exact), second(model, exact);
+  const active_adapter both[] = {{a, 0.5f}, {b, -1.5f}}, only_a[] = {{a}};
+  REQUIRE(first.use_adapters(both).has_value());
+  REQUIRE(second.use_adapters(only_a).has_value());
+  const golden::expectation of_both = reference("both"), of_a = reference("llama_a"), of_b = reference("llama_b");
+  CHECK(golden::difference(last_logits(first, of_both.input_ids), last_of(of_both)) < golden::f32_tolerance);
+  CHECK(golden::difference(last_logits(second, of_a.input_ids), last_of(of_a)) < golden::f32_tolerance);
+  const active_adapter only_b[] = {{b}, {a, 0.0f}};
+  REQUIRE(second.use_adapters(only_b).has_value());
+  CHECK(golden::difference(last_logits(second, of_b.input_ids), last_of(of_b)) < golden::f32_tolerance);
+}
+
+TEST_CASE("a GGUF adapter is that of PEFT") {
+  for (const char* file : {"", "model.gguf"}) {
+    const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied", file));
+    const golden::expectation e = reference("llama_a");
+    session s(model, exact);
+    const active_adapter peft[] = {{load_adapter(model, adapter("llama_a/adapter_model.safetensors"))}};
+    REQUIRE(s.use_adapters(peft).has_value());
+    const auto logits = last_logits(s, e.input_ids);
+    const active_adapter gguf[] = {{load_adapter(model, adapter("llama_a/adapter.gguf"))}};
+    REQUIRE(s.use_adapters(gguf).has_value());
+    CHECK(last_logits(s, e.input_ids) == logits);
+  }
+}
+
+TEST_CASE("adapters of fused projections") { adapted<tiny::phi3_plain>("phi3_plain", "phi3", 0.01); }
+TEST_CASE("adapters of stacks within stacks") {
+  adapted<tiny::gemma3_local_global>("gemma3_local_global", "gemma3", 0.01);
+}
+
+TEST_CASE("decoding with adapters allocates nothing") {
+  const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied"));
+  session s(model, exact);
+  const active_adapter active[] = {{load_adapter(model, adapter("llama_b"))}};
+  REQUIRE(s.use_adapters(active).has_value());
+  const std::vector<std::int32_t> prompt{5, 6, 7}, next{8};
+  REQUIRE(s.read(prompt).has_value());
+  const std::size_t before = allocation_count();
+  const auto read = s.read(next);
+  CHECK(allocation_count() == before);
+  CHECK(read.has_value());
+}
+
+TEST_CASE("what does not fit is refused by name") {
+  const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied"));
+  const language_model other = load_model<tiny::llama_bias>(golden::path("llama_bias"));
+  const language_model gemma = load_model<tiny::gemma3_local_global>(golden::path("gemma3_local_global"));
+  const auto expect = [](const auto& outcome, errc code, std::string_view mention) {
+    REQUIRE_FALSE(outcome.has_value());
+    INFO(outcome.error().message);
+    CHECK(outcome.error().code == code);
+    CHECK(outcome.error().message.find(mention) != std::string::npos);
+  };
+  expect(load_lora(gemma, adapter("llama_a")), errc::mismatch, "model.layers.0.self_attn.k_proj.lora_A.weight [4, 64]");
+  expect(load_lora(model, adapter("phi3")), errc::missing, "model.layers.0.mlp.gate_up_proj");
+  expect(load_lora(gemma, adapter("llama_a/adapter.gguf")), errc::mismatch, "general.architecture");
+  expect(load_lora(model, golden::path("llama_tied", "model.gguf")), errc::unsupported, "adapter.type");
+  expect(load_lora(model, golden::path("llama_tied")), errc::missing, "adapter_config.json");
+  session s(model, exact);
+  const active_adapter foreign[] = {{load_adapter(other, adapter("llama_a"))}};
+  expect(s.use_adapters(foreign), errc::argument, "another model");
+}
