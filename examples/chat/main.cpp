@@ -7,10 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "../support/terminal.hpp"
 #include "models.hpp"
 #include "options.hpp"
 #include "template.hpp"
-#include "terminal.hpp"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a chat needs of a POSIX terminal.
+// What the examples need of a POSIX terminal.
 #pragma once
 
 #include <chrono>
