@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
   if (!type) return fail(type.error());
   const char* load = type->encoder ? "load_encoder" : "load";
   std::printf(
-      "#include <inlay/inlay.hpp>  // or inlay/generate/%s.hpp and %s\n\n%s\n// auto model = inlay::%s<%s>(\"%s\");\n", load,
-      type->header.c_str(), type->declaration.c_str(), load, name.c_str(), path.c_str());
+      "#include <inlay/inlay.hpp>  // or inlay/generate/%s.hpp and %s\n\n%s\n// auto model = inlay::%s<%s>(\"%s\");\n",
+      load, type->header.c_str(), type->declaration.c_str(), load, name.c_str(), path.c_str());
   return 0;
 }
