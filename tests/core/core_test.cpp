@@ -3,13 +3,16 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "inlay/core/buffer.hpp"
+#include "inlay/core/checksum.hpp"
 #include "inlay/core/dtype.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/core/fixed_string.hpp"
@@ -147,4 +150,31 @@ TEST_CASE("function_ref calls what it was made from") {
   CHECK(f(2, 3) == 6);
   CHECK(f(1, 1) == 7);
   CHECK_FALSE(static_cast<bool>(inlay::function_ref<void()>()));
+}
+
+TEST_CASE("a checksum depends on the bytes and their number, not on how they come") {
+  std::vector<std::byte> bytes(41);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37);
+  const auto sum = [](std::span<const std::byte> all) {
+    inlay::checksum c;
+    c.add(all);
+    return c.value();
+  };
+  const std::uint64_t whole = sum(bytes);
+  for (std::size_t first = 0; first <= bytes.size(); ++first)
+    for (std::size_t second = first; second <= bytes.size(); second += 3) {
+      inlay::checksum c;
+      c.add(std::span(bytes).first(first));
+      c.add(std::span(bytes).subspan(first, second - first));
+      c.add(std::span(bytes).subspan(second));
+      CHECK(c.value() == whole);
+    }
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    for (int bit = 0; bit < 8; ++bit) {
+      bytes[i] ^= static_cast<std::byte>(1 << bit);
+      CHECK(sum(bytes) != whole);
+      bytes[i] ^= static_cast<std::byte>(1 << bit);
+    }
+  const std::vector<std::byte> zeros(17);
+  for (std::size_t n = 0; n < zeros.size(); ++n) CHECK(sum(std::span(zeros).first(n)) != sum(zeros));
 }
