@@ -93,7 +93,9 @@ inline std::string why_none(const checkpoint& file, const checkpoint_header& hea
     for (const std::string_view kind : header.is_gguf() ? m.description.architectures : m.description.config_types)
       if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
   }
-  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.distance < b.distance; });
+  std::sort(near.begin(), near.end(), [](const auto& a, const auto& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.model < b.model;
+  });
   std::string out = concat(
       file.path(), ": is of none of the ", models.size(), " model types of this program. It is ",
       what_it_is(file, header, near.empty() ? std::span<const checkpoint_fact>() : near[0].model->description.facts),
