@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "inlay/generate/load_lora.hpp"
+#include "inlay/generate/lora.hpp"
 #include "inlay/generate/session.hpp"
 #include "tests/convert/tiny_models.hpp"
 #include "tests/golden/golden.hpp"

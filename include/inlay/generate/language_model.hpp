@@ -89,7 +89,7 @@ class language_model {
   /// Longest sequence the model was trained for, if the checkpoint says; else 0.
   std::size_t trained_context() const;
 
-  /// What adapters are fitted to (generate/load_lora.hpp); null for a model that was not loaded from a checkpoint.
+  /// What adapters are fitted to (generate/lora.hpp); null for a model that was not loaded from a checkpoint.
   const detail::weight_table* weights() const;
 
   std::size_t scratch_bytes(std::size_t rows) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Low-rank adapters (LoRA, Hu et al. 2021; QLoRA's are the same): small changes of a model's weights that are applied
-// as it runs. A session has any number of them active, each with a scale. load_lora() is in generate/load_lora.hpp.
+// as it runs. A session has any number of them active, each with a scale. Cheap to include; the members
+// are defined in generate/lora_parts.hpp, load_lora() in generate/lora_definitions.hpp.
 #pragma once
 
 #include <cstddef>
@@ -9,33 +10,33 @@
 #include <utility>
 #include <vector>
 
-#include "inlay/core/buffer.hpp"
-#include "inlay/layers/adaptation.hpp"
+#include "inlay/core/error.hpp"
 
 namespace inlay {
+
+class language_model;
+struct low_rank_update;
 
 /// An adapter, fitted to the model it was loaded for. Constant, and cheap to copy.
 class lora_adapter {
  public:
-  struct parts {
-    std::string path;
-    const void* model = nullptr;  ///< whose weights it changes
-    std::size_t rank = 0;
-    std::size_t parameters = 0;
-    std::vector<low_rank_update> updates;
-    buffer memory;
-  };
+  struct parts;  // generate/lora_parts.hpp
   explicit lora_adapter(std::shared_ptr<const parts> from) : parts_(std::move(from)) {}
 
-  const std::string& path() const { return parts_->path; }
-  const void* model() const { return parts_->model; }
-  std::size_t rank() const { return parts_->rank; }  ///< the highest of its matrices
-  std::size_t parameters() const { return parts_->parameters; }
-  const std::vector<low_rank_update>& updates() const { return parts_->updates; }
+  const std::string& path() const;
+  const void* model() const;
+  std::size_t rank() const;  ///< the highest of its matrices
+  std::size_t parameters() const;
+  const std::vector<low_rank_update>& updates() const;
 
  private:
   std::shared_ptr<const parts> parts_;
 };
+
+/// Reads an adapter for a model: a folder of PEFT, its .safetensors file, or a GGUF adapter. It changes linear layers,
+/// experts among them; fused tensors of the file are taken apart as the model's are. Errors name the tensor and what it
+/// does not fit. The adapter must not outlive the model.
+result<lora_adapter> load_lora(const language_model& model, std::string path);
 
 /// An adapter as a session uses it: y = W x + scale * (alpha / rank) * B (A x).
 struct active_adapter {

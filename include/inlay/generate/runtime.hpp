@@ -7,6 +7,7 @@
 
 #include "inlay/generate/language_model_parts.hpp"
 #include "inlay/generate/load_checkpoint_definitions.hpp"
+#include "inlay/generate/lora_definitions.hpp"
 #include "inlay/generate/session_implementation.hpp"
 #if defined(INLAY_LINKED)
 #include "inlay/generate/encoder_definitions.hpp"

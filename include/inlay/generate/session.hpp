@@ -136,7 +136,7 @@ class session {
   /// Forgets everything.
   void reset();
 
-  /// Makes these adapters (generate/load_lora.hpp), and no others, change the model for what is read from now on; none:
+  /// Makes these adapters (load_lora()), and no others, change the model for what is read from now on; none:
   /// the model as it is. What was read before stays as it was read. They are no part of what is saved. errc::argument
   /// for an adapter of another model, errc::memory.
   result<void> use_adapters(std::span<const active_adapter> adapters);

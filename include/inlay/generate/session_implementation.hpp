@@ -22,6 +22,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/generate/language_model.hpp"
+#include "inlay/generate/lora_parts.hpp"
 #include "inlay/generate/sampler.hpp"
 #include "inlay/generate/saved_session.hpp"
 #include "inlay/generate/session.hpp"

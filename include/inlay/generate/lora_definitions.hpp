@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loading an adapter for a model. Costs seconds to compile (JSON).
+// What generate/lora.hpp declares.
 #pragma once
 
 #include <algorithm>
@@ -11,11 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "inlay/config/macros.hpp"
 #include "inlay/core/buffer.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/load_checkpoint.hpp"
-#include "inlay/generate/lora.hpp"
+#include "inlay/generate/lora_parts.hpp"
 #include "inlay/generate/read_lora.hpp"
 #include "inlay/kernels/types.hpp"
 
@@ -51,10 +52,7 @@ inline std::size_t packed_floats_bytes(std::size_t rows, std::size_t columns, co
 
 }  // namespace detail
 
-/// Reads an adapter for a model: a folder of PEFT, its .safetensors file, or a GGUF adapter. It changes linear layers,
-/// experts among them; fused tensors of the file are taken apart as the model's are. Errors name the tensor and what it
-/// does not fit. The adapter must not outlive the model.
-inline result<lora_adapter> load_lora(const language_model& model, std::string path) {
+INLAY_DEFINITION result<lora_adapter> load_lora(const language_model& model, std::string path) {
   const detail::weight_table* table = model.weights();
   if (table == nullptr) return fail(errc::unsupported, concat(path, ": this model takes no adapters."));
   auto parts = std::make_shared<lora_adapter::parts>();
