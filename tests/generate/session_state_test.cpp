@@ -76,6 +76,33 @@ struct mamba : nemotron_h<{.vocab = 272,
   static constexpr const char* file = "nemotron_h_dense";
 };
 
+constexpr gemma4_config lending_config{.vocab = 272,
+                                       .width = 32,
+                                       .layers = 5,
+                                       .period = 3,
+                                       .heads = 4,
+                                       .kv_heads = 2,
+                                       .global_kv_heads = 2,
+                                       .head_dim = 16,
+                                       .global_head_dim = 32,
+                                       .inner = 48,
+                                       .window = 8,
+                                       .shared_layers = 2,
+                                       .per_layer_width = 16,
+                                       .logit_soft_cap = 2.0f};
+template <bool Global, inlay::cache_sharing Sharing = inlay::cache_sharing::none>
+using lending_block = gemma4_block<lending_config, Global, Sharing>;
+struct lending
+    : inlay::causal_lm<
+          {.vocab = 272, .width = 32, .embedding_scale = detail::square_root(32), .logit_soft_cap = 2},
+          inlay::per_layer_embedding<detail::gemma4_per_layer<lending_config>>, lending_block<false>,
+          lending_block<false, inlay::cache_sharing::lends>, lending_block<true, inlay::cache_sharing::lends>,
+          lending_block<false, inlay::cache_sharing::borrows>, lending_block<true, inlay::cache_sharing::borrows>,
+          inlay::rms_norm<{.epsilon = 1e-6f}>, inlay::tied_head> {
+  static constexpr auto checkpoint() { return detail::describe_gemma4<lending_config>(); }
+  static constexpr const char* file = "gemma4_e4b";
+};
+
 constexpr std::size_t context = 64;
 constexpr std::size_t window = 8;
 const std::vector<token_id> prompt = {5, 80, 100, 33, 7, 60, 12, 200, 3, 9, 14, 71, 90, 44, 8, 101, 6, 54, 120, 2};
@@ -121,7 +148,7 @@ inlay::buffer saved(const inlay::session& s) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("saved at every position, a session goes on in another one to the bit", Model, cached, windows,
-                   delta, mamba) {
+                   delta, mamba, lending) {
   const std::vector<token_id> more = {77, 4, 150, 61, 9, 8, 33, 2, 1, 90, 41};
   for (std::size_t position = 0; position <= prompt.size(); ++position) {
     INFO("position " << position);
@@ -141,7 +168,7 @@ TEST_CASE_TEMPLATE("saved at every position, a session goes on in another one to
 }
 
 TEST_CASE_TEMPLATE("a session of another context, batch and number of threads restores the same bytes", Model, cached,
-                   windows, delta, mamba) {
+                   windows, delta, mamba, lending) {
   inlay::session first(model<Model>(), options());
   ok(first.read(prompt));
   const inlay::buffer bytes = saved(first);
@@ -160,7 +187,7 @@ TEST_CASE_TEMPLATE("a session of another context, batch and number of threads re
 }
 
 TEST_CASE_TEMPLATE("a generation that is cut and restored goes on as if nothing had been", Model, cached, windows,
-                   delta, mamba) {
+                   delta, mamba, lending) {
   auto random = options();
   random.sampling = {.temperature = 1.0f, .seed = 11};
   inlay::session whole(model<Model>(), random);
@@ -178,7 +205,8 @@ TEST_CASE_TEMPLATE("a generation that is cut and restored goes on as if nothing 
   CHECK_FALSE(second.restore_file(file).has_value());
 }
 
-TEST_CASE_TEMPLATE("marks: back from a generation, to the bit, more than once", Model, cached, windows, delta, mamba) {
+TEST_CASE_TEMPLATE("marks: back from a generation, to the bit, more than once", Model, cached, windows, delta, mamba,
+                   lending) {
   for (const std::size_t at : {std::size_t{0}, std::size_t{1}, window - 1, window, window + 1, prompt.size()}) {
     INFO("position " << at);
     inlay::session s(model<Model>(), options(2));
@@ -236,8 +264,10 @@ TEST_CASE("rewinding: caches to anywhere, windows as far as they reach, recurren
   };
   for (const std::size_t read : {window / 2, window, prompt.size()}) {
     check(static_cast<cached*>(nullptr), 0, read, 0);
-    for (const std::size_t room : {0, 3})
+    for (const std::size_t room : {0, 3}) {
       check(static_cast<windows*>(nullptr), room, read, read <= window + room ? 0 : read - room - 1);
+      check(static_cast<lending*>(nullptr), room, read, read <= window + room ? 0 : read - room - 1);
+    }
     check(static_cast<delta*>(nullptr), 3, read, read);
     check(static_cast<mamba*>(nullptr), 0, read, read);
   }
@@ -351,7 +381,7 @@ TEST_CASE("hostile bytes with a checksum that fits: an error or a session that w
 }
 
 TEST_CASE_TEMPLATE("the constants count all of the state, and generating allocates nothing", Model, cached, windows,
-                   delta, mamba) {
+                   delta, mamba, lending) {
   for (const std::size_t length : {1, 7, 8, 9, 100})
     for (const std::size_t rewind : {0, 5}) {
       const inlay::state_options o{length, inlay::dtype::f16, 4, rewind};
