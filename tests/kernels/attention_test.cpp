@@ -72,7 +72,9 @@ std::vector<float> attend(const problem& p, const data& d, std::size_t rows_a_ca
 
 /// For every output a bound on the rounding errors of one implementation. A score is a sum of head_dim products and a
 /// few operations; an error of it is a relative error of its weight. The weights and their weighted sum of values are
-/// sums over the visible positions, of which each block (at least 8 positions) may have been rescaled.
+/// sums over the visible positions, of which each block (at least 8 positions) may have been rescaled. With a cache of
+/// Q8_0, queries may be rounded to 16 bits of their greatest number, and the weights of a block, times the scales of
+/// their values, to 16 bits of the greatest.
 std::vector<double> error_bounds(const problem& p, const data& d) {
   const std::size_t dim = p.shape.head_dim;
   const std::size_t count = p.end() - p.oldest;
@@ -84,7 +86,12 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
       const std::size_t kv = h / group;
       std::vector<double> scores;
       std::vector<const float*> visible;
+      std::vector<std::size_t> block;  // of the visible positions
       double score_error = 0.0;
+      constexpr double short_rounding = 1.01 * 0x1p-16;
+      double query_error = 0.0;
+      if (p.shape.cache == dtype::q8_0)
+        for (std::size_t c = 0; c < dim; ++c) query_error = std::max(query_error, short_rounding * std::fabs(q[c]));
       for (std::size_t j = p.oldest; j < p.end(); ++j) {
         const std::size_t position = p.first_query + i;
         if (p.shape.causal && j > position) continue;
@@ -92,7 +99,9 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
         const float* k = d.keys.data() + (kv * count + j - p.oldest) * dim;
         double score = 0.0;
         double magnitude = 0.0;
+        double key_sum = 0.0;
         for (std::size_t c = 0; c < dim; ++c) {
+          key_sum += std::fabs(k[c]);
           score += static_cast<double>(q[c]) * k[c];
           magnitude += std::fabs(static_cast<double>(q[c]) * k[c]);
         }
@@ -100,9 +109,11 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
         magnitude *= p.shape.scale;
         if (p.shape.soft_cap != 0.0f) score = p.shape.soft_cap * std::tanh(score / p.shape.soft_cap);
         scores.push_back(score);
+        block.push_back(j / 64);
         visible.push_back(d.values.data() + (kv * count + j - p.oldest) * dim);
         score_error =
-            std::max(score_error, rounding * ((static_cast<double>(dim) + 8) * magnitude + 8 * std::fabs(score)));
+            std::max(score_error, query_error * key_sum * p.shape.scale +
+                                      rounding * ((static_cast<double>(dim) + 8) * magnitude + 8 * std::fabs(score)));
       }
       const double highest = *std::max_element(scores.begin(), scores.end());
       double total = 0.0;
@@ -114,6 +125,18 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
         for (std::size_t j = 0; j < scores.size(); ++j) magnitude += scores[j] / total * std::fabs(visible[j][c]);
         bounds[i * p.width() + h * dim + c] = 2 * relative * magnitude;  // 2: the weights and their sum
       }
+      if (p.shape.cache != dtype::q8_0) continue;
+      double weight_error = 0.0;
+      double greatest_value = 0.0;
+      for (std::size_t j = 0; j < scores.size(); ++j) {
+        double top = 0.0;
+        for (std::size_t other = 0; other < scores.size(); ++other)
+          if (block[other] == block[j]) top = std::max(top, scores[other]);
+        weight_error += short_rounding * top / total;
+        for (std::size_t c = 0; c < dim; ++c)
+          greatest_value = std::max(greatest_value, static_cast<double>(std::fabs(visible[j][c])));
+      }
+      for (std::size_t c = 0; c < dim; ++c) bounds[i * p.width() + h * dim + c] += weight_error * greatest_value;
     }
   return bounds;
 }

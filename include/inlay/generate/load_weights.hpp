@@ -101,7 +101,7 @@ class weight_loader {
     auto* out = parts.take<std::byte>(slot.stack * each);
     const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.columns) : 0;
     const std::size_t panels = (slot.rows + kernels::panel_rows - 1) / kernels::panel_rows;
-    pool_.run(slot.stack * panels, [&](std::size_t task) {
+    const auto fill_panel = [&](std::size_t task) {
       const std::size_t e = task / panels;
       const std::size_t first = task % panels * kernels::panel_rows;
       const std::size_t count = std::min(kernels::panel_rows, slot.rows - first);
@@ -118,8 +118,14 @@ class weight_loader {
         pack_.pack_panel(type, rows, count, slot.columns, out + e * each + task % panels * panel);
       else
         for (std::size_t i = 0; i < count; ++i) std::memcpy(out + e * each + (first + i) * row, rows[i], row);
-    });
-    for (const tensor_view* t : source.tensors) file_.release(*t);
+    };
+    // Pages of the file are given back as it goes: a large tensor is not in memory twice.
+    constexpr std::size_t most_bytes = std::size_t{16} << 20;
+    const std::size_t each_turn = most_bytes / (kernels::panel_rows * row) + 1;
+    for (std::size_t done = 0; done < slot.stack * panels; done += each_turn) {
+      pool_.run(std::min(each_turn, slot.stack * panels - done), [&](std::size_t i) { fill_panel(done + i); });
+      for (const tensor_view* t : source.tensors) file_.release(*t);
+    }
     m.data = out;
     m.layout = panel != 0 ? kernels::layout::panels : kernels::layout::rows;
     if (slot.bytes_each != nullptr) *slot.bytes_each = each;
