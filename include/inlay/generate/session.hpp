@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "inlay/core/buffer.hpp"
 #include "inlay/core/callback.hpp"
 #include "inlay/core/dtype.hpp"
 #include "inlay/core/error.hpp"
@@ -26,6 +25,8 @@
 #include "inlay/text/token.hpp"
 
 namespace inlay {
+
+class buffer;
 
 /// What happens when the next token has no place in the context.
 enum class full_context : std::uint8_t {
@@ -166,6 +167,7 @@ class session {
   /// All of the session but its options and marks, to be restored in any session of the same model and cache type whose
   /// context is large enough: then both go on alike, to the bit where their options are the same. Of a generation that
   /// is running, what it has brought forth so far is kept.
+  /// Include core/buffer.hpp for it.
   result<buffer> save() const;
   /// The same as a file, which is there whole or not at all.
   result<void> save_file(std::string path) const;
