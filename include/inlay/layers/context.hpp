@@ -222,12 +222,15 @@ class context {
     s.begin -= cost;
     s.end -= cost;
     if (begin >= end) return;
-    K::matmul(p.weight, x, p.out, p.stride, begin, end, p.add);
-    if (p.bias == nullptr) return;
+    if (p.bias == nullptr) return K::matmul(p.weight, x, p.out, p.stride, begin, end, p.add);
     for (std::size_t i = 0; i < x.count; ++i) {
-      float* y = p.out + i * p.stride;
-      K::map(formula::a + formula::b, end - begin, y + begin, y + begin, p.bias + begin);
+      float* y = p.out + i * p.stride + begin;
+      if (p.add)
+        K::map(formula::a + formula::b, end - begin, y, y, p.bias + begin);
+      else
+        std::copy(p.bias + begin, p.bias + end, y);
     }
+    K::matmul(p.weight, x, p.out, p.stride, begin, end, true);
   }
 };
 

@@ -9,10 +9,11 @@ namespace detail {
 
 inline constexpr std::size_t float_tile_weights = HWY_MAX_BYTES == 32 ? 2 : 4;  // AVX2 has but 16 registers
 inline constexpr std::size_t float_tile_rows = 4;
-inline constexpr std::size_t float_block = 1024;  ///< columns: of a tile, they fit the L1 cache
+inline constexpr std::size_t resident_bytes = 512 << 10;  ///< a matrix this small may stay in the L2 cache
+inline constexpr std::size_t float_block = 1024;          ///< columns: of a tile, they fit the L1 cache
 
-/// sums[m * Weights + r] = w[r] . x[m], over n columns.
-template <dtype Type, std::size_t Weights, std::size_t Rows>
+/// sums[m * Weights + r] = w[r] . x[m], over n columns. `Ahead`: weights come from memory.
+template <dtype Type, bool Ahead, std::size_t Weights, std::size_t Rows>
 HWY_INLINE void dot_tile(const std::byte* const (&w)[Weights], const float* const (&x)[Rows], std::size_t n,
                          float* sums) {
   constexpr std::size_t chains = Weights * Rows < 8 ? 2 : 1;  // enough to hide the latency of additions
@@ -28,7 +29,7 @@ HWY_INLINE void dot_tile(const std::byte* const (&w)[Weights], const float* cons
       f32s weights[Weights];
       INLAY_UNROLL
       for (std::size_t r = 0; r < Weights; ++r) {
-        if constexpr (Rows == 1)
+        if constexpr (Ahead)
           if (row_bytes(Type, i) % 64 == 0) hwy::Prefetch(w[r] + row_bytes(Type, i) + prefetch_distance);
         weights[r] = load<Type>(w[r], i + c * lanes);
       }
@@ -80,7 +81,7 @@ HWY_INLINE void store_tile(const float* sums, std::size_t weights, std::size_t r
     }
 }
 
-/// One activation row. As many streams as in multiply_row.
+/// One activation row, and weights that come from memory. As many streams as in multiply_row.
 template <dtype Type>
 void multiply_float_row(const matrix_ref& w, const float* x, float* out, std::size_t begin, std::size_t end, bool add) {
   constexpr std::size_t streams = 4;
@@ -92,15 +93,56 @@ void multiply_float_row(const matrix_ref& w, const float* x, float* out, std::si
   for (std::size_t i = 0; i < each; ++i) {
     INLAY_UNROLL
     for (std::size_t s = 0; s < streams; ++s) p[s] = w.data + (begin + s * each + i) * bytes;
-    dot_tile<Type>(p, row, w.columns, sums);
+    dot_tile<Type, true>(p, row, w.columns, sums);
     for (std::size_t s = 0; s < streams; ++s) store_tile<1>(sums + s, 1, 1, out + begin + s * each + i, 0, add);
   }
   if (const std::size_t done = begin + each * streams; done < end) {
     INLAY_UNROLL
     for (std::size_t s = 0; s < streams; ++s) p[s] = w.data + std::min(done + s, end - 1) * bytes;
-    dot_tile<Type>(p, row, w.columns, sums);
+    dot_tile<Type, true>(p, row, w.columns, sums);
     store_tile<streams>(sums, end - done, 1, out + done, 0, add);
   }
+}
+
+/// One activation row, and weights that may stay in the caches: rows in groups, whose lanes are summed together.
+template <dtype Type>
+void multiply_float_row_resident(const matrix_ref& w, const float* x, float* out, std::size_t begin, std::size_t end,
+                                 bool add) {
+  constexpr std::size_t group = 8;  // as many sums as hide the latency of additions, and as there are pointers for
+  constexpr std::size_t tile = std::max(group, lanes);
+  const std::size_t bytes = row_bytes(Type, w.columns);
+  const std::size_t whole = w.columns / lanes * lanes;
+  std::size_t r = begin;
+  for (; r + tile <= end; r += tile) {
+    f32s v[tile];
+    INLAY_UNROLL
+    for (std::size_t g = 0; g < tile; g += group) {
+      const std::byte* const row = w.data + (r + g) * bytes;
+      INLAY_UNROLL
+      for (std::size_t k = 0; k < group; ++k) v[g + k] = zero();
+      for (std::size_t i = 0; i < whole; i += lanes) {
+        const f32s value = load(x + i);
+        INLAY_UNROLL
+        for (std::size_t k = 0; k < group; ++k)
+          v[g + k] = multiply_add(load<Type>(row + k * bytes, i), value, v[g + k]);
+      }
+      if (whole < w.columns) {
+        const f32s value = load_tail(x + whole, w.columns - whole);
+        INLAY_UNROLL
+        for (std::size_t k = 0; k < group; ++k)
+          v[g + k] = multiply_add(load_tail<Type>(row + k * bytes, whole, w.columns - whole), value, v[g + k]);
+      }
+    }
+    INLAY_UNROLL
+    for (std::size_t j = 0; j < tile; j += lanes) {
+      f32s part[lanes];
+      INLAY_UNROLL
+      for (std::size_t k = 0; k < lanes; ++k) part[k] = v[j + k];
+      const f32s sums = reduce_each<false>(part);
+      store(add ? hn::Add(load(out + r + j), sums) : sums, out + r + j);
+    }
+  }
+  if (r < end) multiply_float_row<Type>(w, x, out, r, end, add);
 }
 
 /// The tiles of `weights` <= float_tile_weights rows of w, `w_stride` bytes apart, with all rows of x, for n columns.
@@ -118,7 +160,7 @@ HWY_NOINLINE void multiply_float_tiles(const std::byte* w, std::size_t w_stride,
     INLAY_UNROLL
     for (std::size_t m = 0; m < tile; ++m) x_row[m] = x + (i + std::min(m, rows - 1)) * x_stride;
     float sums[float_tile_weights * tile];
-    dot_tile<Type>(w_row, x_row, n, sums);
+    dot_tile<Type, false>(w_row, x_row, n, sums);
     store_tile<float_tile_weights>(sums, weights, rows, out + i * stride, stride, add);
   }
 }
@@ -168,6 +210,8 @@ inline void multiply_file_rows(const matrix_ref& w, const activations& x, float*
   visit_dtype(w.type, [&]<dtype Type>() HWY_ATTR {
     if constexpr (!is_float(Type))
       detail::multiply_decoded_rows(w, x, out, stride, begin, end, add);
+    else if (x.count == 1 && row_bytes(Type, w.columns) * w.rows <= detail::resident_bytes)
+      detail::multiply_float_row_resident<Type>(w, x.values, out, begin, end, add);
     else if (x.count == 1)
       detail::multiply_float_row<Type>(w, x.values, out, begin, end, add);
     else
