@@ -157,7 +157,13 @@ struct qwen35_grouped : qwen3_5<{.vocab = 272,
 struct openelm_tiny : openelm<{.vocab = 272, .width = 64, .head_dim = 16},
                               std::array{openelm_layer{2, 1, 32}, openelm_layer{4, 2, 80}, openelm_layer{6, 3, 128}}> {
 };
-struct llama_wide
-    : llama<{.vocab = 64, .width = 256, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 64, .inner = 512}> {};
+struct llama_wide : llama<{.vocab = 272,
+                           .width = 256,
+                           .layers = 1,
+                           .heads = 4,
+                           .kv_heads = 1,
+                           .head_dim = 64,
+                           .inner = 512,
+                           .tied = true}> {};
 
 }  // namespace tiny
