@@ -185,6 +185,7 @@ TEST_CASE("values that no model should have do no harm") {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for (std::size_t i = 0; i < dtype_count; ++i) {
     const auto type = static_cast<dtype>(i);
+    if (!has_encoder(type)) continue;
     CAPTURE(std::string(name(type)));
     for (const float odd : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN(),
                             std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min(), -0.0f}) {

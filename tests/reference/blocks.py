@@ -18,8 +18,10 @@ from gguf.quants import dequantize, quantize
 HALVES = {
     Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0],
     Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208],
-    Type.IQ4_NL: [0], Type.IQ4_XS: [0], Type.MXFP4: [],
+    Type.IQ4_NL: [0], Type.IQ4_XS: [0], Type.MXFP4: [], Type.IQ2_XXS: [0],
 }  # fmt: skip
+# Decoded only; their lines come last.
+DECODED = [Type.IQ2_XXS]
 ENCODED = [Type.BF16, Type.F16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.MXFP4]
 
 
@@ -51,18 +53,25 @@ def inputs(rng, weights):
 
 def main(path):
     rng = np.random.default_rng(20240521)
+
+    def write_decoded(file, kind):
+        blocks = random_blocks(rng, kind, 8 if GGML_QUANT_SIZES[kind][0] == 32 else 5)
+        floats = dequantize(blocks, kind)
+        assert np.isfinite(floats).all(), kind
+        for block, expected in zip(blocks, floats):
+            file.write(line("decode", kind, block, expected))
+
     with open(path, "w", encoding="ascii", newline="\n") as file:
         for kind in HALVES:
-            blocks = random_blocks(rng, kind, 8 if GGML_QUANT_SIZES[kind][0] == 32 else 5)
-            floats = dequantize(blocks, kind)
-            assert np.isfinite(floats).all(), kind
-            for block, expected in zip(blocks, floats):
-                file.write(line("decode", kind, block, expected))
+            if kind not in DECODED:
+                write_decoded(file, kind)
         for kind in ENCODED:
             weights = max(32, GGML_QUANT_SIZES[kind][0])
             for row in inputs(rng, weights):
                 with np.errstate(over="ignore"):
                     file.write(line("encode", kind, quantize(row[None], kind), row))
+        for kind in DECODED:
+            write_decoded(file, kind)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class tensor_plan_writer {
  public:
   tensor_plan_writer(const checkpoint& from, thread_pool& pool) : from_(from), pool_(pool) {}
 
-  /// errc::format where a value that is to be quantized is not finite.
+  /// errc::format where a value that is to be quantized is not finite, errc::unsupported where a type has no encoder.
   result<void> write(const planned_tensor& t, tensor_stream& to) {
     if (t.parts.empty()) return to.write(std::as_bytes(std::span(t.constant)));
     struct origin {
@@ -76,6 +76,11 @@ class tensor_plan_writer {
     std::vector<origin> origins(t.rows);
     for (const planned_part& part : t.parts)
       for (std::size_t r = 0; r < part.rows; ++r) origins[part.place.row(r)] = {&part, r};
+    for (const planned_part& part : t.parts)
+      for (const tensor_view* tensor : part.source.tensors)
+        if (!has_encoder(t.type) && (tensor->type != t.type || part.source.change != part.place.change))
+          return fail(errc::unsupported, concat(from_.path(), ": ", t.name, " would have to be encoded as ",
+                                                name(t.type), ", which can only be read; ask for another type."));
     const std::size_t row = t.row_size();
     const std::size_t total = t.matrices * t.rows;
     if (total == 0) return {};

@@ -25,8 +25,9 @@ enum class dtype : std::uint8_t {
   iq4_nl,
   iq4_xs,
   mxfp4,
+  iq2_xxs,
 };
-inline constexpr std::size_t dtype_count = 16;
+inline constexpr std::size_t dtype_count = 17;
 
 /// A row of n weights is n / weights blocks of `bytes` bytes, back to back.
 struct block_geometry {
@@ -37,10 +38,10 @@ struct block_geometry {
 
 namespace detail {
 inline constexpr block_geometry geometries[dtype_count] = {
-    {"F32", 1, 4},      {"F16", 1, 2},      {"BF16", 1, 2},       {"Q4_0", 32, 18},
-    {"Q4_1", 32, 20},   {"Q5_0", 32, 22},   {"Q5_1", 32, 24},     {"Q8_0", 32, 34},
-    {"Q2_K", 256, 84},  {"Q3_K", 256, 110}, {"Q4_K", 256, 144},   {"Q5_K", 256, 176},
-    {"Q6_K", 256, 210}, {"IQ4_NL", 32, 18}, {"IQ4_XS", 256, 136}, {"MXFP4", 32, 17},
+    {"F32", 1, 4},      {"F16", 1, 2},        {"BF16", 1, 2},     {"Q4_0", 32, 18},   {"Q4_1", 32, 20},
+    {"Q5_0", 32, 22},   {"Q5_1", 32, 24},     {"Q8_0", 32, 34},   {"Q2_K", 256, 84},  {"Q3_K", 256, 110},
+    {"Q4_K", 256, 144}, {"Q5_K", 256, 176},   {"Q6_K", 256, 210}, {"IQ4_NL", 32, 18}, {"IQ4_XS", 256, 136},
+    {"MXFP4", 32, 17},  {"IQ2_XXS", 256, 66},
 };
 }  // namespace detail
 

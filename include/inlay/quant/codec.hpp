@@ -9,6 +9,7 @@
 #include "inlay/config/macros.hpp"
 #include "inlay/core/dtype.hpp"
 #include "inlay/quant/block.hpp"
+#include "inlay/quant/iq2_blocks.hpp"
 #include "inlay/quant/iq4_blocks.hpp"
 #include "inlay/quant/k_blocks.hpp"
 #include "inlay/quant/legacy_blocks.hpp"
@@ -69,9 +70,11 @@ constexpr decltype(auto) visit_dtype(dtype type, Visitor&& visitor) {
     case dtype::iq4_xs:
       return visitor.template operator()<dtype::iq4_xs>();
     case dtype::mxfp4:
+      return visitor.template operator()<dtype::mxfp4>();
+    case dtype::iq2_xxs:
       break;
   }
-  return visitor.template operator()<dtype::mxfp4>();
+  return visitor.template operator()<dtype::iq2_xxs>();
 }
 
 /// dequantize_row of a storage type known at run time only.

@@ -16,10 +16,14 @@
 
 namespace inlay {
 
+/// Whether quantize_row makes this type. What it does not make can only be read.
+constexpr bool has_encoder(dtype type) { return type != dtype::iq2_xxs; }
+
 /// Encodes a row of `columns` finite values, a whole number of blocks, into row_bytes(Type, columns) bytes, which need
 /// no alignment. `importance` is null or `columns` non-negative factors, how much each column counts (such as the mean
 /// square of the activations it meets); the K formats and iq4 use it, the others have no choice to make.
 template <dtype Type>
+  requires(has_encoder(Type))
 void quantize_row(const float* in, std::size_t columns, std::byte* row, const float* importance = nullptr) {
   INLAY_ASSERT(columns % geometry(Type).weights == 0);
   if constexpr (Type == dtype::f32) {
@@ -43,10 +47,13 @@ void quantize_row(const float* in, std::size_t columns, std::byte* row, const fl
   }
 }
 
-/// quantize_row to a storage type known at run time only.
+/// quantize_row to a storage type known at run time only, one that has an encoder.
 inline void quantize_row(dtype type, const float* in, std::size_t columns, std::byte* row,
                          const float* importance = nullptr) {
-  visit_dtype(type, [&]<dtype Type>() { quantize_row<Type>(in, columns, row, importance); });
+  INLAY_ASSERT(has_encoder(type));
+  visit_dtype(type, [&]<dtype Type>() {
+    if constexpr (has_encoder(Type)) quantize_row<Type>(in, columns, row, importance);
+  });
 }
 
 }  // namespace inlay

@@ -30,6 +30,7 @@ using N_AVX3_DL::wants_quantized;
 #include "inlay/kernels/highway/block_legacy-inl.hpp"
 #include "inlay/kernels/highway/block_k-inl.hpp"
 #include "inlay/kernels/highway/block_table-inl.hpp"
+#include "inlay/kernels/highway/block_iq2-inl.hpp"
 #include "inlay/kernels/highway/matmul_block-inl.hpp"
 #include "inlay/kernels/highway/matmul_float-inl.hpp"
 // clang-format on
@@ -57,6 +58,8 @@ constexpr block_kernels kernels_of() {
     return kernels_of_format<k_format_3>();
   else if constexpr (Type == dtype::q6_k)
     return kernels_of_format<k_format_6>();
+  else if constexpr (Type == dtype::iq2_xxs)
+    return kernels_of_format<iq2_format>();
   else
     return kernels_of_format<legacy_format<Type> >();
 }
