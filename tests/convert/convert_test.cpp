@@ -171,3 +171,28 @@ TEST_CASE("simple types have the reference's bytes; a mixture is a file that run
     CHECK(golden::difference(logits_of<tiny::llama_wide>(again, e.input_ids), e.logits) < most + 0.04);
   }
 }
+
+TEST_CASE("what has no encoder is copied, and decoded for another type") {
+  const std::string from = golden::path("llama_wide", "model.IQ2_XXS.gguf");
+  const auto e = golden::read_expectation(golden::path("llama_wide", "expected.IQ2_XXS.safetensors"));
+  const scratch_folder scratch("no_encoder");
+  const std::string copied = scratch / "copied.gguf", decoded = scratch / "decoded.gguf";
+  convert_to<tiny::llama_wide>(from, copied);
+  const checkpoint copy = open(copied), original = open(from);
+  for (const tensor_view& t : original.tensors()) {
+    const tensor_view* c = copy.find(t.name);
+    REQUIRE(c != nullptr);
+    CHECK(c->type == t.type);
+    CHECK(std::equal(t.data.begin(), t.data.end(), c->data.begin(), c->data.end()));
+  }
+  const auto type_of = [](const checkpoint& file) {
+    return file.gguf()->get_or<std::uint32_t>("general.file_type", 0);
+  };
+  REQUIRE(type_of(copy).has_value());
+  CHECK(*type_of(copy) == 19);
+  CHECK(*type_of(original) == 19);
+  CHECK(find_file_type("IQ2_XXS") == std::nullopt);
+
+  convert_to<tiny::llama_wide>(from, decoded, {.type = file_type::f32, .requantize = true});
+  CHECK(golden::difference(logits_of<tiny::llama_wide>(decoded, e.input_ids), e.logits) < golden::f32_tolerance);
+}

@@ -2,12 +2,15 @@
 // LoRA adapters against transformers with the adapters' products added to its weights.
 #include <doctest/doctest.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "inlay/generate/lora.hpp"
 #include "inlay/generate/session.hpp"
+#include "inlay/io/gguf_writer.hpp"
+#include "tests/convert/scratch_folder.hpp"
 #include "tests/convert/tiny_models.hpp"
 #include "tests/golden/golden.hpp"
 #include "tests/support/count_allocations.hpp"
@@ -151,4 +154,38 @@ TEST_CASE("what does not fit is refused by name") {
   session s(model, exact);
   const active_adapter foreign[] = {{load_adapter(other, adapter("llama_a"))}};
   expect(s.use_adapters(foreign), errc::argument, "another model");
+}
+
+TEST_CASE("weights that cannot be encoded take adapters beside them, not within") {
+  const inlay_test::scratch_folder scratch("lora");
+  const std::string path = scratch / "adapter.gguf";
+  gguf_writer writer;
+  writer.set("general.architecture", "llama");
+  writer.set("adapter.type", "lora");
+  writer.set("adapter.lora.alpha", 2.0f);
+  REQUIRE(writer.add_tensor("blk.0.attn_q.weight.lora_a", dtype::f32, {2, 256}).has_value());
+  REQUIRE(writer.add_tensor("blk.0.attn_q.weight.lora_b", dtype::f32, {256, 2}).has_value());
+  auto stream = writer.start(path);
+  REQUIRE(stream.has_value());
+  const std::vector<float> half(512, 0.01f);
+  for (int i = 0; i < 2; ++i) REQUIRE(stream->write(std::as_bytes(std::span(half))).has_value());
+  REQUIRE(stream->finish().has_value());
+
+  const std::string weights = golden::path("llama_wide", "model.IQ2_XXS.gguf");
+  const language_model model = load_model<tiny::llama_wide>(weights);
+  session s(model, exact);
+  const std::vector<std::int32_t> ids{5, 6, 7};
+  const auto plain = last_logits(s, ids);
+  const active_adapter beside[] = {{load_adapter(model, path)}};
+  REQUIRE(s.use_adapters(beside).has_value());
+  CHECK(last_logits(s, ids) != plain);
+
+  auto file = open_checkpoint(weights);
+  REQUIRE(file.has_value());
+  const merged_adapter merge[] = {{path}};
+  const auto merged = detail::load_for<tiny::llama_wide, kernels::standard>(*std::move(file), {.merge = merge});
+  REQUIRE_FALSE(merged.has_value());
+  CHECK(merged.error().code == errc::unsupported);
+  for (const char* mention : {"model.IQ2_XXS.gguf", "blk.0.attn_q.weight", "IQ2_XXS", "sessions"})
+    CHECK(merged.error().message.find(mention) != std::string::npos);
 }

@@ -15,7 +15,8 @@ struct wide : inlay::models::llama<{.vocab = 272,
                                     .inner = 512,
                                     .tied = true}> {};
 
-constexpr const char* types[] = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"};
+constexpr const char* types[] = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0",   "Q2_K",
+                                 "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ2_XXS"};
 
 // Kernels that quantize activations round each to 8 bits, at most 1/254 of the largest of its block: an error of up to
 // sqrt(n) / 254 / sqrt(3) against a sum of n products of the order sqrt(n), so 0.25 % of a typical result, and four

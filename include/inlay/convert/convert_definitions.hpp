@@ -175,7 +175,11 @@ inline result<conversion_report> write_gguf(const checkpoint& from, std::string 
     plan.push_back(constant_tensor("rope_factors_short.weight", {factors->begin(), middle}));
   }
   writer.set("general.quantization_version", std::uint32_t{2});
-  writer.set("general.file_type", static_cast<std::uint32_t>(options.type.value_or(file_type_of(plan))));
+  const gguf_value* kept = from.gguf() != nullptr ? from.gguf()->find("general.file_type") : nullptr;
+  if (kept != nullptr && !options.type)
+    writer.set("general.file_type", *kept);
+  else
+    writer.set("general.file_type", static_cast<std::uint32_t>(options.type.value_or(file_type_of(plan))));
   auto report = write_plan(from, writer, plan, std::move(to), options);
   if (report) report->notes = std::move(notes);
   return report;

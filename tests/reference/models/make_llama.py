@@ -3,15 +3,17 @@
 
   python3 tests/reference/models/make_llama.py OUT_DIR [NAME ...] [--llama-quantize PATH]
 
-llama_wide is stored in every block format. The legacy formats come from the `gguf` package; the K formats are made by
-llama.cpp's own tool, given with --llama-quantize:
+llama_wide is stored in every block format. The legacy formats come from the `gguf` package; the K formats and IQ2_XXS are
+made by llama.cpp's own tool, given with --llama-quantize:
   llama-quantize --pure llama_wide/base.gguf llama_wide/model.Q4_K.gguf Q4_K
-(base.gguf is F32 and is removed afterwards); without the option the K formats are left out.
+(base.gguf is F32 and is removed afterwards; IQ2_XXS wants importances, which are all alike); without the option these
+formats are left out.
 Each expected.TYPE.safetensors holds what transformers computes with the *dequantized* weights of model.TYPE.gguf.
 """
 
 import argparse
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -114,8 +116,18 @@ def expect_dequantized(checkpoint: Checkpoint, state: dict[str, torch.Tensor], f
 
 
 LEGACY_KINDS = [ge.Type.Q4_0, ge.Type.Q4_1, ge.Type.Q5_0, ge.Type.Q5_1, ge.Type.Q8_0]
-K_KINDS = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
+TOOL_KINDS = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ2_XXS"]
 llama_quantize: list[str] = []
+
+
+def write_equal_importances(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    """The tool's file of importances: a count, then for each name what was called how often, and the columns' sums."""
+    matrices = {name: tensor.shape[1] for name, tensor in tensors.items() if tensor.dim() == 2}
+    with open(file, "wb") as out:
+        out.write(struct.pack("<i", len(matrices)))
+        for name, columns in matrices.items():
+            out.write(struct.pack("<i", len(name)) + name.encode())
+            out.write(struct.pack(f"<ii{columns}f", 1, columns, *[1.0] * columns))
 
 
 def write_every_block_format(checkpoint: Checkpoint, state: dict[str, torch.Tensor], folder: Path) -> None:
@@ -125,14 +137,18 @@ def write_every_block_format(checkpoint: Checkpoint, state: dict[str, torch.Tens
         file = folder / f"model.{kind.name}.gguf"
         ge.write(file, "llama", fields, tensors, config.vocab_size, kind)
         expect_dequantized(checkpoint, state, file, kind.name)
-    base = folder / "base.gguf"
+    base, ones = folder / "base.gguf", folder / "ones.dat"
     ge.write(base, "llama", fields, tensors, config.vocab_size)
-    for kind in K_KINDS if llama_quantize else []:
+    write_equal_importances(tensors, ones)
+    for kind in TOOL_KINDS if llama_quantize else []:
         file = folder / f"model.{kind}.gguf"
+        importances = ["--imatrix", ones] if kind.startswith("IQ") else []
         # Q3_K alone names the mixture Q3_K_M for the tool; --pure makes every matrix the plain block type.
-        subprocess.run([*llama_quantize, "--pure", base, file, kind], check=True, capture_output=True)
+        command = [*llama_quantize, "--pure", *importances, base, file, kind]
+        subprocess.run(command, check=True, capture_output=True)
         expect_dequantized(checkpoint, state, file, kind)
     base.unlink()
+    ones.unlink()
 
 
 def llama(name: str, *, gguf=write_gguf, dtype=torch.float32, rope=None, style="v4", tokenizer=False,
