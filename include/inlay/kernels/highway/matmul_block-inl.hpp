@@ -23,6 +23,15 @@ inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
 /// Groups that are multiplied in one go, between which sums stay in registers.
 inline constexpr std::size_t block_tile_groups = 2;
 
+/// Asks for memory that will be read after some ten thousand bytes more: it need not crowd the first cache.
+HWY_INLINE void prefetch_far(const std::byte* p) {
+#if HWY_ARCH_X86
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+#else
+  hwy::Prefetch(p);
+#endif
+}
+
 /// Weights that will be read next: with every line that is worked on, some of them are asked for.
 struct read_ahead {
   const std::byte* next;
@@ -50,6 +59,20 @@ struct tile_work {
   float zero;  ///< 0: g++ makes a memset of an array of vectors that starts from a constant
 };
 
+/// The most activation rows that are multiplied with codes which were not unpacked to memory.
+inline constexpr std::size_t most_few_rows = 2 * block_tile_rows;
+
+/// A group of the panels of a tile, times a few rows of activations.
+struct few_rows_work {
+  const std::byte* groups[block_tile_panels];
+  std::size_t lines;
+  const quantized_line* x;
+  std::size_t row_lines, rows;
+  float* sums;  ///< [block_tile_rows][block_tile_width], added to
+  read_ahead ahead;
+  float zero;  ///< 0, as in tile_work
+};
+
 /// What depends on a format.
 struct block_kernels {
   std::size_t line_bytes = 0;  ///< 0: the type is not packed
@@ -61,6 +84,10 @@ struct block_kernels {
   const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
                                 read_ahead& ahead) = nullptr;
   void (*multiply_tiles)(const tile_work& work) = nullptr;
+  /// As add_row, for up to block_tile_rows rows of activations and the panels of a tile.
+  void (*add_few_rows)(const few_rows_work& work) = nullptr;
+  /// How many rows of activations are still better multiplied so: every block_tile_rows of them unpack the codes.
+  std::size_t few_rows = 0;
 };
 
 /// How far ahead of their use weights are asked for, in bytes.
@@ -139,6 +166,118 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
   }
 }
 
+// ---- a few rows -----------------------------------------------------------------------------------------------------
+
+/// Where there are registers enough for the sums of a tile, its codes, and what unpacks them.
+inline constexpr bool multiplies_few_rows = has_quad_u8_i8 && block_tile_vectors == 2;
+
+/// The products of codes with the numbers of their lanes, where none of them is above 255.
+HWY_INLINE u8s fold_small_scale(u8s codes, i32s number) {
+  const u16_tag d;
+  const auto factors = hn::BitCast(d, hn::Or(number, hn::ShiftLeft<16>(number)));
+  return hn::BitCast(u8_tag(), hn::Mul(hn::BitCast(d, codes), factors));
+}
+
+/// Codes are unpacked in registers, and multiplied with a tile's rows.
+template <class Format>
+HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
+  constexpr std::size_t stride = Format::stride, loads = Format::loads;
+  constexpr std::size_t tile_panels = block_tile_panels, rows = block_tile_rows;
+  constexpr std::size_t codes_of_load = stride * line_steps / loads;
+  constexpr bool folded = Format::fold > 0;
+  static_assert(folded || Format::scales == 1);
+  const f32_tag d;
+  const typename Format::group w[tile_panels] = {{work.groups[0], work.lines}, {work.groups[1], work.lines}};
+  const std::byte* ahead = work.ahead.next;
+  const quantized_line* x[rows];
+  x[0] = work.x;
+  INLAY_UNROLL
+  for (std::size_t m = 1; m < rows; ++m) x[m] = m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
+  f32s tile[tile_panels][rows];
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < rows; ++m) {
+    INLAY_UNROLL
+    for (std::size_t p = 0; p < tile_panels; ++p) tile[p][m] = splat(work.zero);
+  }
+  for (std::size_t first = 0; first < work.lines; first += stride) {
+    for (std::size_t i = 0; i < stride * work.ahead.bytes; i += 64) prefetch_far(ahead + i);
+    ahead += stride * work.ahead.bytes;
+    INLAY_UNROLL
+    for (std::size_t l = 0; l < stride; ++l) {
+      const std::size_t line = first + l;
+      step_sums<Format::most, line_steps> dots[tile_panels][rows];
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < rows; ++m) {
+        const i32s start = start_of_sums<Format::offset>(x[m]->offset);
+        INLAY_UNROLL
+        for (std::size_t p = 0; p < tile_panels; ++p) dots[p][m].start(start);
+      }
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < loads; ++i) {
+        u8s codes[tile_panels][codes_of_load];
+        INLAY_UNROLL
+        for (std::size_t p = 0; p < tile_panels; ++p) {
+          w[p].codes(stride == 1 ? line : first, i, 0, codes[p]);
+          if constexpr (folded)
+            codes[p][l] = fold_small_scale(codes[p][l], w[p].number(line, i / (line_steps / Format::scales), 0));
+        }
+        INLAY_UNROLL
+        for (std::size_t j = 0; j < codes_of_load / stride; ++j) {
+          const std::size_t step = i + j * loads;
+          INLAY_UNROLL
+          for (std::size_t m = 0; m < rows; ++m) {
+            const i8s quad = splat_quad(x[m]->q + 4 * step);
+            INLAY_UNROLL
+            for (std::size_t p = 0; p < tile_panels; ++p) dots[p][m].add(i, codes[p][stride == 1 ? j : l], quad);
+          }
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t p = 0; p < tile_panels; ++p) {
+        f32s scale;
+        if constexpr (folded)
+          scale = w[p].factor(0);
+        else if constexpr (Format::whole_scales)
+          scale = hn::Mul(hn::ConvertTo(d, w[p].number(line, 0, 0)), w[p].factor(0));
+        else
+          scale = w[p].scale(line, 0, 0);
+        INLAY_UNROLL
+        for (std::size_t m = 0; m < rows; ++m)
+          tile[p][m] = scaled_sum(dots[p][m].sums(), scale, splat_int(x[m]->exponent), tile[p][m]);
+      }
+      if constexpr (Format::bases != 0) {
+        INLAY_UNROLL
+        for (std::size_t p = 0; p < tile_panels; ++p) {
+          INLAY_UNROLL
+          for (std::size_t part = 0; part < Format::bases; ++part) {
+            f32s base;
+            if constexpr (Format::whole_scales)
+              base = hn::Mul(hn::ConvertTo(d, w[p].base_number(line, part, 0)), w[p].base_factor(0));
+            else
+              base = w[p].base(line, 0, 0);
+            INLAY_UNROLL
+            for (std::size_t m = 0; m < rows; ++m) {
+              const f32s sum = splat(Format::bases == 1 ? x[m]->sum : x[m]->half_sums[part]);
+              tile[p][m] = multiply_add(base, sum, tile[p][m]);
+            }
+          }
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < rows; ++m) ++x[m];
+    }
+  }
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < rows; ++m) {
+    const f32s unit = splat(x[m][-1].unit);
+    INLAY_UNROLL
+    for (std::size_t p = 0; p < tile_panels; ++p) {
+      float* to = work.sums + m * block_tile_width + p * panel_rows;
+      store(multiply_add(tile[p][m], unit, load(to)), to);
+    }
+  }
+}
+
 // ---- several rows ---------------------------------------------------------------------------------------------------
 
 /// Where only sums of small codes are fast, unpacked codes stay small, and an offset becomes a base.
@@ -170,11 +309,11 @@ HWY_INLINE u8s multiply_bytes(u8s bytes, i32s numbers) {
 /// fold * (code - offset) * number + 128.
 template <class Format>
 HWY_INLINE u8s fold_scale(u8s codes, i32s number) {
-  const u8s product = multiply_bytes(codes, number);
   if constexpr (Format::fold > 0) {
     static_assert(Format::offset == 0);
-    return hn::Add(product, splat_byte(128));
+    return hn::Add(fold_small_scale(codes, number), splat_byte(128));
   } else {
+    const u8s product = multiply_bytes(codes, number);
     const u8s base = multiply_bytes(splat_byte(Format::offset), number);
     return hn::Sub(hn::Add(base, splat_byte(128)), product);
   }
@@ -357,8 +496,13 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
 template <class Format>
 constexpr block_kernels kernels_of_format() {
   using form = unpacked_form<Format>;
-  return {Format::line_bytes, form::bases,     &Format::pack,
-          &add_row<Format>,   &unpack<Format>, &multiply_tiles<form::most, form::scales>};
+  block_kernels kernels{Format::line_bytes, form::bases,     &Format::pack,
+                        &add_row<Format>,   &unpack<Format>, &multiply_tiles<form::most, form::scales>};
+  if constexpr (multiplies_few_rows && (Format::scales == 1 || Format::fold > 0)) {
+    kernels.add_few_rows = &add_few_rows<Format>;
+    kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
+  }
+  return kernels;
 }
 
 /// The first `count` of 16 floats.
@@ -398,9 +542,51 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
   }
 }
 
+/// At most most_few_rows activation rows: out[i * stride + r] = or += w[r] . x[i]. While a tile is worked on, the next
+/// one is asked for in the order of its memory: one stream is read faster than one of each panel.
+inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x,
+                              std::size_t x_rows, float* out, std::size_t stride, std::size_t begin, std::size_t end,
+                              bool add) {
+  const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
+  alignas(64) float sums[most_few_rows * block_tile_width];
+  few_rows_work work;
+  work.row_lines = quantized_row_bytes(w.columns) / sizeof(quantized_line);
+  work.zero = 0.0f;
+  const std::size_t tiles = (x_rows + block_tile_rows - 1) / block_tile_rows;
+  const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
+  const std::byte* const first = w.data + begin / panel_rows * panel_bytes;
+  for (std::size_t p = 0; p < block_tile_panels; ++p) detail::prefetch(first + p * panel_bytes, prefetch_distance);
+  for (std::size_t r = begin; r < end; r += block_tile_width) {
+    std::fill(sums, sums + (x_rows + block_tile_rows - 1) / block_tile_rows * block_tile_rows * block_tile_width, 0.0f);
+    const std::byte* const panel = w.data + r / panel_rows * panel_bytes;
+    std::size_t done = 0;  // bytes of each panel
+    work.ahead = {panel + block_tile_panels * panel_bytes, ahead_bytes};
+    for (std::size_t c = 0; c < w.columns; c += group_columns) {
+      work.lines = std::min(group_columns, w.columns - c) / line_columns;
+      for (std::size_t p = 0; p < block_tile_panels; ++p) {  // an absent panel repeats the first one
+        const std::size_t at = r + p * panel_rows < end ? p * panel_bytes : 0;
+        work.groups[p] = panel + at + done;
+      }
+      for (std::size_t i = 0; i < x_rows; i += block_tile_rows) {
+        work.rows = std::min(block_tile_rows, x_rows - i);
+        work.x = x + i * work.row_lines + c / line_columns;
+        work.sums = sums + i * block_tile_width;
+        format.add_few_rows(work);
+        work.ahead.next += work.lines * ahead_bytes;
+      }
+      done += work.lines * format.line_bytes;
+    }
+    for (std::size_t p = 0; p < block_tile_panels && r + p * panel_rows < end; ++p)
+      for (std::size_t i = 0; i < x_rows; ++i)
+        detail::store_rows(sums + i * block_tile_width + p * panel_rows, std::min(panel_rows, end - r - p * panel_rows),
+                           out + i * stride + r + p * panel_rows, add);
+  }
+}
+
 /// Several activation rows: out[i * stride + r] = or += w[r] . x[i].
 inline void multiply_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x, std::size_t x_rows,
                           float* out, std::size_t stride, std::size_t begin, std::size_t end, bool add) {
+  if (x_rows <= format.few_rows) return multiply_few_rows(format, w, x, x_rows, out, stride, begin, end, add);
   constexpr std::size_t batch = 256;  // rows that are multiplied with weights before the next ones are unpacked
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::size_t row_lines = quantized_row_bytes(w.columns) / sizeof(quantized_line);
