@@ -35,7 +35,7 @@ HWY_INLINE i32s exponents_above(f32s x) {
 }
 
 /// 256 columns. Halves of lines, of 16 columns, are what vectors have a lane for.
-HWY_NOINLINE void quantize_group(const float* x, quantized_line* lines) {
+inline HWY_NOINLINE void quantize_group(const float* x, quantized_line* lines) {
   constexpr std::size_t halves = 2 * group_lines;
   constexpr std::size_t vectors = halves / lanes;
   const f32_tag d;
