@@ -41,7 +41,10 @@ class loaded_model final : public model_of_file {
     auto* s = new (object) state{};
     s->place(memory, options);
   }
-  void forward(const batch& b, workspace w) const override { model.template forward<K>(b, w); }
+  void forward(const batch& b, workspace w) const override {
+    model.template forward<K>(b, w);
+    looked_up(b.tokens.size());
+  }
   std::size_t mark_bytes(const state_options& options) const override { return Model::mark_bytes(options); }
   void for_each_state_part(const std::byte* object, std::size_t position, state_parts which,
                            function_ref<void(std::byte*, std::size_t)> f) const override {

@@ -52,9 +52,15 @@ struct weight_table {
   bool depends_on_origin = false;
 };
 
+struct loaded_weights;
+
 class model_of_file : public model_interface {
  public:
-  std::shared_ptr<const void> weights;  ///< what the model's parameters point into
+  std::shared_ptr<const loaded_weights> weights;  ///< what the model's parameters point into
+
+ protected:
+  /// To be told of every `rows` tokens whose embeddings were read.
+  void looked_up(std::size_t rows) const;
 };
 
 /// Checks the file against the request, fills the slots, which are in `model`, and reads what the file says about text.

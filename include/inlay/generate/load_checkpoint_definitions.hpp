@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -55,7 +56,17 @@ inline result<void> check_rope_divisors(const checkpoint& file, const std::vecto
 struct loaded_weights {
   checkpoint file;
   buffer packed;
+  std::vector<const tensor_view*> tables_packed_too;
+  std::size_t most_rows = 0;  ///< that may be read from those before their pages are given back
+  mutable std::atomic<std::size_t> rows_read{0};
 };
+
+INLAY_DEFINITION void model_of_file::looked_up(std::size_t rows) const {
+  if (weights == nullptr || weights->tables_packed_too.empty()) return;
+  if (weights->rows_read.fetch_add(rows, std::memory_order_relaxed) + rows < weights->most_rows) return;
+  weights->rows_read.store(0, std::memory_order_relaxed);
+  for (const tensor_view* t : weights->tables_packed_too) weights->file.release(*t);
+}
 
 /// See model_facts::fingerprint.
 inline std::uint64_t fingerprint(const checkpoint& file) {
@@ -99,14 +110,19 @@ inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& f
       merge.push_back(std::move(p));
     }
   }
+  const std::uint64_t mark = fingerprint(opened);
   thread_pool pool(options.threads == 0 ? default_threads() : options.threads);
-  auto packed = weight_loader(opened, request.pack, pool, merge).load(request.slots, *sources, options.progress);
+  weight_loader loader(opened, request.pack, pool, merge);
+  auto packed = loader.load(request.slots, *sources, options.progress);
   if (!packed) return unexpected<error>(std::move(packed).error());
   weights->packed = *std::move(packed);
+  weights->tables_packed_too = loader.tables_packed_too();
+  // A row that is read brings at most 64 KiB, as systems are commonly set up: up to a 64th of the file.
+  weights->most_rows = static_cast<std::size_t>(opened.file_bytes() >> 22) + 1;
   facts = {.vocab = request.vocab,
            .parameters = request.parameters,
            .file_bytes = static_cast<std::size_t>(opened.file_bytes()),
-           .fingerprint = fingerprint(opened),
+           .fingerprint = mark,
            .packed_bytes = weights->packed.size(),
            .unknown_tensors = resolver.unknown()};
   return weights;

@@ -58,7 +58,18 @@ class weight_loader {
       done += work(slots[i], sources[i]);
       if (progress) progress(done, total);
     }
+    // Faults bring pages around those that are read: some came back after their tensor was given back.
+    for (const tensor_view* t : packed_) file_.release(*t);
     return memory;
+  }
+
+  /// Tables that are read in the file and were packed as well (a tied embedding): their pages in memory are a second
+  /// copy.
+  std::vector<const tensor_view*> tables_packed_too() const {
+    std::vector<const tensor_view*> both;
+    for (const tensor_view* t : tables_)
+      if (std::find(packed_.begin(), packed_.end(), t) != packed_.end()) both.push_back(t);
+    return both;
   }
 
  private:
@@ -100,6 +111,7 @@ class weight_loader {
       m.data = source.tensors.front()->data.data() + source.offset * row;
       if (slot.bytes_each != nullptr) *slot.bytes_each = slot.rows * row;
       *slot.matrix = m;
+      if (slot.kind == slot_kind::table) tables_.push_back(source.tensors.front());
       return;
     }
     const std::size_t each = matrix_bytes(slot, type);
@@ -131,6 +143,7 @@ class weight_loader {
       pool_.run(std::min(each_turn, slot.stack * panels - done), [&](std::size_t i) { fill_panel(done + i); });
       for (const tensor_view* t : source.tensors) file_.release(*t);
     }
+    packed_.insert(packed_.end(), source.tensors.begin(), source.tensors.end());
     m.data = out;
     m.layout = panel != 0 ? kernels::layout::panels : kernels::layout::rows;
     if (slot.bytes_each != nullptr) *slot.bytes_each = each;
@@ -161,6 +174,8 @@ class weight_loader {
   packing pack_;
   thread_pool& pool_;
   std::span<const lora_pair> merge_;
+  std::vector<const tensor_view*> packed_;  ///< or copied
+  std::vector<const tensor_view*> tables_;  ///< in place
 };
 
 }  // namespace detail
