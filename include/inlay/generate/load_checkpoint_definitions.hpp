@@ -117,8 +117,8 @@ inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& f
   if (!packed) return unexpected<error>(std::move(packed).error());
   weights->packed = *std::move(packed);
   weights->tables_packed_too = loader.tables_packed_too();
-  // A row that is read brings at most 64 KiB, as systems are commonly set up: up to a 64th of the file.
-  weights->most_rows = static_cast<std::size_t>(opened.file_bytes() >> 22) + 1;
+  // A row that is read brings at most 64 KiB, as systems are commonly set up: up to a 256th of the file.
+  weights->most_rows = static_cast<std::size_t>(opened.file_bytes() >> 24) + 1;
   facts = {.vocab = request.vocab,
            .parameters = request.parameters,
            .file_bytes = static_cast<std::size_t>(opened.file_bytes()),
