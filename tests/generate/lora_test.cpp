@@ -51,7 +51,7 @@ std::vector<float> last_of(const golden::expectation& e) {
   return {e.logits.end() - static_cast<std::ptrdiff_t>(e.vocab), e.logits.end()};
 }
 
-constexpr session_options exact{.context = 64, .threads = 2, .batch = 13, .kv_type = dtype::f32};
+const session_options exact{.context = 64, .threads = 2, .batch = 13, .kv_type = dtype::f32};
 
 /// `merged_tolerance`: weights of 16 bits are rounded once more after the sum, bf16 by up to 2^-9 of each.
 template <class Model>
