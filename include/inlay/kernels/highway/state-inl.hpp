@@ -75,6 +75,9 @@ struct state_strip : strip_columns<Tail> {
   f32s read[Steps][Vectors];     // S^T k
   f32s learned[Steps][Vectors];  // times L_Cj
 
+  // Written out: clang gives the implicit one no CPU target.
+  HWY_INLINE state_strip(float* first, std::size_t rest) : strip_columns<Tail>{rest}, state(first) {}
+
   /// Once over the state: takes up what was learned from the chunk at `first`, if Write, and begins the chunk at
   /// `next`, if Read.
   template <bool Write, bool Read>
@@ -145,9 +148,7 @@ struct state_strip : strip_columns<Tail> {
 template <std::size_t Steps, std::size_t Vectors, bool Delta, bool Tail>
 HWY_INLINE void scan_strip(float* state, const recurrence& r, std::size_t column, std::size_t tail, std::size_t first,
                            const chunk_numbers<Steps>* chunks, std::size_t count) {
-  state_strip<Steps, Vectors, Delta, Tail> strip;
-  strip.state = state + column;
-  strip.tail = tail;
+  state_strip<Steps, Vectors, Delta, Tail> strip(state + column, tail);
   strip.template pass<false, true>(r, first, first, 0.0f);
   for (std::size_t c = 0; c < count; ++c, first += Steps) {
     strip.settle(r, column, first, chunks[c]);
