@@ -12,6 +12,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/json.hpp"
+#include "inlay/io/json_paths.hpp"
 #include "inlay/models/checkpoint_description.hpp"
 
 namespace inlay::detail {
@@ -24,28 +25,11 @@ inline std::string number_text(double value) {
 
 inline bool same_number(double a, double b) { return std::fabs(a - b) <= 1e-5 * std::max(std::fabs(a), std::fabs(b)); }
 
-/// The number at the first of the `|`-separated dotted paths that is there, in the document or in its "text_config".
+/// The number at the first of the `|`-separated paths that is there.
 inline std::optional<double> find_number(const json& document, std::string_view paths) {
-  const auto follow = [](const json* at, std::string_view path) -> const json* {
-    while (at != nullptr && !path.empty()) {
-      const std::size_t dot = std::min(path.find('.'), path.size());
-      if (!at->is_object()) return nullptr;
-      const auto found = at->find(std::string(path.substr(0, dot)));
-      at = found == at->end() ? nullptr : &*found;
-      path.remove_prefix(std::min(dot + 1, path.size()));
-    }
-    return at;
-  };
-  const json* inner = follow(&document, "text_config");
-  while (!paths.empty()) {
-    const std::size_t bar = std::min(paths.find('|'), paths.size());
-    for (const json* root : {&document, inner}) {
-      const json* value = follow(root, paths.substr(0, bar));
-      if (value != nullptr && value->is_number()) return value->get<double>();
-    }
-    paths.remove_prefix(std::min(bar + 1, paths.size()));
-  }
-  return std::nullopt;
+  return first_at(document, paths, [](const json& value) {
+    return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+  });
 }
 
 inline result<void> check_kind(std::string_view file, std::string_view key, std::string_view found,

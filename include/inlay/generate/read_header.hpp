@@ -14,6 +14,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/json.hpp"
+#include "inlay/io/json_paths.hpp"
 #include "inlay/models/checkpoint_header.hpp"
 #include "inlay/quant/codec.hpp"
 
@@ -37,7 +38,7 @@ class header_of_file final : public checkpoint_header {
     if (!document) return unexpected<error>(std::move(document).error());
     if (!document->is_object()) return fail(errc::format, concat(file.config_path(), ": is not a JSON object."));
     out.config_ = *std::move(document);
-    if (const json* type = follow(&out.config_, "model_type"); type != nullptr && type->is_string())
+    if (const json* type = value_at(&out.config_, "model_type"); type != nullptr && type->is_string())
       out.kind_ = type->get<std::string>();
     return out;
   }
@@ -52,7 +53,7 @@ class header_of_file final : public checkpoint_header {
       if (const auto yes = value->as<bool>()) return *yes ? 1.0 : 0.0;
       return value->as<double>();
     }
-    return first<double>(config, [](const json& value) -> std::optional<double> {
+    return first_at(config_, config, [](const json& value) -> std::optional<double> {
       if (value.is_boolean()) return value.get<bool>() ? 1.0 : 0.0;
       if (value.is_number()) return value.get<double>();
       return std::nullopt;
@@ -73,7 +74,7 @@ class header_of_file final : public checkpoint_header {
       }
       return out;
     }
-    const auto list = first<const json*>(config, [](const json& value) -> std::optional<const json*> {
+    const auto list = first_at(config_, config, [](const json& value) -> std::optional<const json*> {
       if (value.is_array() && value.size() <= most_entries) return &value;
       return std::nullopt;
     });
@@ -90,7 +91,7 @@ class header_of_file final : public checkpoint_header {
       if (const auto word = value->as<std::string_view>()) out.emplace_back(*word);
       return out;
     }
-    first<bool>(config, [&](const json& value) -> std::optional<bool> {
+    first_at(config_, config, [&](const json& value) -> std::optional<bool> {
       if (value.is_string()) out.push_back(value.get<std::string>());
       if (value.is_array() && value.size() <= most_entries)
         for (const json& entry : value) out.push_back(entry.is_string() ? entry.get<std::string>() : std::string());
@@ -131,32 +132,6 @@ class header_of_file final : public checkpoint_header {
 
   const gguf_value* find_gguf(std::string_view key) const {
     return key.empty() ? nullptr : file_->gguf()->find(concat(kind_, ".", key));
-  }
-
-  static const json* follow(const json* at, std::string_view path) {
-    while (at != nullptr && !path.empty()) {
-      const std::size_t dot = std::min(path.find('.'), path.size());
-      if (!at->is_object()) return nullptr;
-      const auto found = at->find(std::string(path.substr(0, dot)));
-      at = found == at->end() ? nullptr : &*found;
-      path.remove_prefix(std::min(dot + 1, path.size()));
-    }
-    return at;
-  }
-  /// What `read` makes of the first of the paths where it makes something, in the document or its "text_config".
-  template <class T, class Read>
-  std::optional<T> first(std::string_view paths, const Read& read) const {
-    if (!config_.is_object()) return std::nullopt;
-    while (!paths.empty()) {
-      const std::size_t bar = std::min(paths.find('|'), paths.size());
-      for (const json* root : {follow(&config_, "text_config"), &config_}) {
-        const json* value = root == nullptr ? nullptr : follow(root, paths.substr(0, bar));
-        if (value == nullptr) continue;
-        if (const auto out = read(*value)) return out;
-      }
-      paths.remove_prefix(std::min(bar + 1, paths.size()));
-    }
-    return std::nullopt;
   }
 
   const checkpoint* file_ = nullptr;
