@@ -13,15 +13,15 @@
 
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/quant/codec.hpp"
-#include "tests/convert/scratch_folder.hpp"
-#include "tests/convert/tiny_models.hpp"
 #include "tests/golden/golden.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
 using namespace inlay;
 
-using inlay_test::scratch_folder;
+using inlay_test::temporary_folder;
 
 checkpoint open(const std::string& path) {
   auto file = open_checkpoint(path);
@@ -79,7 +79,7 @@ template <class Model>
 void there_and_back(std::string_view name, bool exact = true, bool has_gguf = true) {
   const std::string folder = golden::path(name);
   INFO(folder);
-  const scratch_folder scratch(name);
+  const temporary_folder scratch;
   const std::string gguf = scratch / "model.gguf", back = scratch / "back", again = scratch / "again";
   const auto there = convert_to<Model>(folder, gguf);
   CHECK(there.left_out.empty());
@@ -100,35 +100,38 @@ void there_and_back(std::string_view name, bool exact = true, bool has_gguf = tr
 }  // namespace
 
 TEST_CASE("Llama and its like") {
-  there_and_back<tiny::llama_tied>("llama_tied");
-  there_and_back<tiny::llama_scaled>("llama_rope_scaled");
-  there_and_back<tiny::llama_bias>("llama_bias");
-  there_and_back<tiny::mistral_window>("mistral_window");
-  there_and_back<tiny::qwen2_tied>("qwen2_tied");
-  there_and_back<tiny::qwen3_untied>("qwen3_untied");
+  there_and_back<tiny::llama_tied::model>("llama_tied");
+  there_and_back<tiny::llama_rope_scaled::model>("llama_rope_scaled");
+  there_and_back<tiny::llama_bias::model>("llama_bias");
+  there_and_back<tiny::mistral_window::model>("mistral_window");
+  there_and_back<tiny::qwen2_tied::model>("qwen2_tied");
+  there_and_back<tiny::qwen3_untied::model>("qwen3_untied");
 }
 
 TEST_CASE("experts") {
-  there_and_back<tiny::qwen3_moe>("qwen3_moe");
-  there_and_back<tiny::gemma4_moe>("gemma4_moe");
+  there_and_back<tiny::qwen3_moe::model>("qwen3_moe");
+  there_and_back<tiny::gemma4_moe::model>("gemma4_moe");
 }
 
-TEST_CASE("norms stored as an offset") { there_and_back<tiny::gemma3_local_global>("gemma3_local_global", false); }
+TEST_CASE("norms stored as an offset") {
+  there_and_back<tiny::gemma3_local_global::model>("gemma3_local_global", false);
+}
 
 TEST_CASE("fused projections") {
-  there_and_back<tiny::phi3_plain>("phi3_plain");
-  there_and_back<tiny::phi3_long>("phi3_partial_longrope");
-  there_and_back<tiny::openelm_tiny>("openelm");
+  there_and_back<tiny::phi3_plain::model>("phi3_plain");
+  there_and_back<tiny::phi3_partial_longrope::model>("phi3_partial_longrope");
+  there_and_back<tiny::openelm::model>("openelm");
 }
 
 TEST_CASE("recurrent layers") {
-  there_and_back<tiny::nemotron_moe>("nemotron_h_moe", false);
-  there_and_back<tiny::qwen35_even>("qwen35_multimodal", false);
+  there_and_back<tiny::nemotron_h_moe::model>("nemotron_h_moe", false);
+  there_and_back<tiny::qwen35_multimodal::model>("qwen35_multimodal", false);
 }
 
 TEST_CASE("what would have to be put into another order is refused") {
-  const scratch_folder scratch("refused");
-  const auto report = convert<tiny::qwen35_grouped>(open(golden::path("qwen35_grouped")), scratch / "model.gguf");
+  const temporary_folder scratch;
+  const auto report =
+      convert<tiny::qwen35_grouped::model>(open(golden::path("qwen35_grouped")), scratch / "model.gguf");
   REQUIRE_FALSE(report.has_value());
   CHECK(report.error().code == errc::unsupported);
   CHECK_FALSE(std::filesystem::exists(scratch / "model.gguf"));
@@ -136,11 +139,11 @@ TEST_CASE("what would have to be put into another order is refused") {
 
 TEST_CASE("simple types have the reference's bytes; a mixture is a file that runs") {
   const std::string folder = golden::path("llama_wide");
-  const scratch_folder scratch("quantized");
+  const temporary_folder scratch;
   for (const std::string type : {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"}) {
     INFO(type);
     const std::string made = scratch / "made.gguf";
-    convert_to<tiny::llama_wide>(folder, made, {.type = find_file_type(type), .pure = true});
+    convert_to<tiny::llama_wide::model>(folder, made, {.type = find_file_type(type), .pure = true});
     const checkpoint ours = open(made), expected = open(golden::path("llama_wide", "model." + type + ".gguf"));
     std::size_t compared = 0;
     for (const tensor_view& e : expected.tensors()) {
@@ -155,8 +158,8 @@ TEST_CASE("simple types have the reference's bytes; a mixture is a file that run
   const auto e = golden::read_expectation(golden::path("llama_wide", "expected.safetensors"));
   for (const file_type type : {file_type::q4_k_m, file_type::q6_k, file_type::iq4_xs}) {
     const std::string made = scratch / "mixed.gguf", again = scratch / "again.gguf";
-    convert_to<tiny::llama_wide>(folder, made, {.type = type});
-    const auto logits = logits_of<tiny::llama_wide>(made, e.input_ids);
+    convert_to<tiny::llama_wide::model>(folder, made, {.type = type});
+    const auto logits = logits_of<tiny::llama_wide::model>(made, e.input_ids);
     // Weights are off by 2 % in Q6_K and 9 % in the four-bit types, which five products in a row and the norms between
     // them make up to six times as much of the largest logit; kernels that round activations add 4 % (quantized_test).
     const double most = (type == file_type::q6_k ? 0.12 : 0.54) + 0.04;
@@ -168,16 +171,16 @@ TEST_CASE("simple types have the reference's bytes; a mixture is a file that run
     const auto report = quantize_gguf(open(made), again, {.type = file_type::q8_0, .requantize = true, .threads = 3});
     REQUIRE_MESSAGE(report.has_value(), report.error().message);
     CHECK(open(again).find("blk.0.ffn_up.weight")->type == dtype::q8_0);
-    CHECK(golden::difference(logits_of<tiny::llama_wide>(again, e.input_ids), e.logits) < most + 0.04);
+    CHECK(golden::difference(logits_of<tiny::llama_wide::model>(again, e.input_ids), e.logits) < most + 0.04);
   }
 }
 
 TEST_CASE("what has no encoder is copied, and decoded for another type") {
   const std::string from = golden::path("llama_wide", "model.IQ2_XXS.gguf");
   const auto e = golden::read_expectation(golden::path("llama_wide", "expected.IQ2_XXS.safetensors"));
-  const scratch_folder scratch("no_encoder");
+  const temporary_folder scratch;
   const std::string copied = scratch / "copied.gguf", decoded = scratch / "decoded.gguf";
-  convert_to<tiny::llama_wide>(from, copied);
+  convert_to<tiny::llama_wide::model>(from, copied);
   const checkpoint copy = open(copied), original = open(from);
   for (const tensor_view& t : original.tensors()) {
     const tensor_view* c = copy.find(t.name);
@@ -193,6 +196,6 @@ TEST_CASE("what has no encoder is copied, and decoded for another type") {
   CHECK(*type_of(original) == 19);
   CHECK(find_file_type("IQ2_XXS") == std::nullopt);
 
-  convert_to<tiny::llama_wide>(from, decoded, {.type = file_type::f32, .requantize = true});
-  CHECK(golden::difference(logits_of<tiny::llama_wide>(decoded, e.input_ids), e.logits) < golden::f32_tolerance);
+  convert_to<tiny::llama_wide::model>(from, decoded, {.type = file_type::f32, .requantize = true});
+  CHECK(golden::difference(logits_of<tiny::llama_wide::model>(decoded, e.input_ids), e.logits) < golden::f32_tolerance);
 }

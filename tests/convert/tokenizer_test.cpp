@@ -16,13 +16,13 @@
 #include "inlay/io/safetensors_writer.hpp"
 #include "inlay/text/make_tokenizer.hpp"
 #include "inlay/text/tokenizer_json.hpp"
-#include "tests/convert/scratch_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tests/text/reference_cases.hpp"
 
 namespace {
 
 using namespace inlay;
-using inlay_test::scratch_folder;
+using inlay_test::temporary_folder;
 
 std::string text_file(std::string_view name) { return concat(INLAY_TEST_DATA, "/text/", name); }
 
@@ -33,7 +33,7 @@ tokenizer_options lenient() {
 }
 
 /// A checkpoint that is only there for the file beside it.
-checkpoint beside(const scratch_folder& folder, std::string_view tokenizer) {
+checkpoint beside(const temporary_folder& folder, std::string_view tokenizer) {
   std::filesystem::copy_file(text_file(tokenizer), folder / "tokenizer.json");
   safetensors_writer writer;
   REQUIRE(writer.add_tensor("nothing", dtype::f32, {1}).has_value());
@@ -47,7 +47,7 @@ checkpoint beside(const scratch_folder& folder, std::string_view tokenizer) {
   return *std::move(file);
 }
 
-result<std::string> to_gguf(const scratch_folder& folder, std::string_view tokenizer) {
+result<std::string> to_gguf(const temporary_folder& folder, std::string_view tokenizer) {
   const checkpoint from = beside(folder, tokenizer);
   gguf_writer writer;
   std::vector<std::string> notes;
@@ -78,7 +78,7 @@ void same(const tokenizer& a, const tokenizer& b, const std::string& cases) {
 
 void there_and_back(std::string_view name) {
   INFO(std::string(name));
-  const scratch_folder folder("tokenizer");
+  const temporary_folder folder;
   const std::string json_name = concat(name, ".tokenizer.json"), cases = text_file(concat(name, ".cases.jsonl"));
   const auto gguf = to_gguf(folder, json_name);
   REQUIRE_MESSAGE(gguf.has_value(), gguf.error().message);
@@ -109,7 +109,7 @@ TEST_CASE("characters merged by rank") { there_and_back("gemma4"); }
 // The BPE of llama2.tokenizer.json lacks merges that its tokens allow; by score they would be merged.
 TEST_CASE("what a GGUF cannot say is refused") {
   for (const char* name : {"unknown.tokenizer.json", "llama2.tokenizer.json"}) {
-    const scratch_folder folder("refused");
+    const temporary_folder folder;
     const auto gguf = to_gguf(folder, name);
     REQUIRE_FALSE(gguf.has_value());
     CHECK(gguf.error().code == errc::unsupported);

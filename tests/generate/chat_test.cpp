@@ -10,25 +10,17 @@
 #include "inlay/generate/session.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/kernels/plain.hpp"
-#include "inlay/models/llama.hpp"
 #include "inlay/text/chat.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
-struct tiny : inlay::models::llama<{.vocab = 272,
-                                    .width = 64,
-                                    .layers = 2,
-                                    .heads = 4,
-                                    .kv_heads = 2,
-                                    .head_dim = 16,
-                                    .inner = 96,
-                                    .rope = {.theta = 100'000.0f},
-                                    .tied = true}> {};
+using model_type = tiny::llama_tied::model;
 
 inlay::language_model load() {
   auto file = inlay::open_checkpoint(std::string(INLAY_TEST_DATA "/models/llama_tied/model.gguf"));
   REQUIRE_MESSAGE(file.has_value(), file.error().message);
-  auto model = inlay::detail::load_for<tiny, inlay::kernels::plain>(*std::move(file), {.threads = 1});
+  auto model = inlay::detail::load_for<model_type, inlay::kernels::plain>(*std::move(file), {.threads = 1});
   REQUIRE_MESSAGE(model.has_value(), model.error().message);
   REQUIRE(model->text() != nullptr);
   return *std::move(model);

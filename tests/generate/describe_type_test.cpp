@@ -12,8 +12,8 @@
 
 #include "inlay/generate/load_encoder.hpp"
 #include "inlay/io/checkpoint.hpp"
-#include "tests/generate/printed_types.hpp"
 #include "tests/golden/golden.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
@@ -26,10 +26,10 @@ std::string without_spaces(std::string_view text) {
   return out;
 }
 
-/// What stands in the namespace of that name in printed_types.hpp.
+/// What stands in the namespace of that name in tiny_models.hpp.
 std::string committed(std::string_view name) {
   static const std::string text = [] {
-    std::ifstream file(INLAY_TEST_DATA "/../generate/printed_types.hpp");
+    std::ifstream file(INLAY_TEST_DATA "/../support/tiny_models.hpp");
     return std::string(std::istreambuf_iterator<char>(file), {});
   }();
   const std::string begin = concat("\nnamespace ", name, " {\n"), end = concat("\n}  // namespace ", name, "\n");
@@ -106,7 +106,7 @@ void check_encoder(const char* name) {
 
 }  // namespace
 
-#define CHECK_PRINTED(name) check<printed::name::model>(#name)
+#define CHECK_PRINTED(name) check<tiny::name::model>(#name)
 
 TEST_CASE("Llama's shape") {
   CHECK_PRINTED(llama_bias);
@@ -152,9 +152,9 @@ TEST_CASE("others") {
   CHECK_PRINTED(nemotron_h_groups);
   CHECK_PRINTED(nemotron_h_moe);
   CHECK_PRINTED(openelm);
-  check_encoder<printed::bert_classifier::model>("bert_classifier");
-  check_encoder<printed::bert_embedding::model>("bert_embedding");
-  check_encoder<printed::mobilebert_classifier::model>("mobilebert_classifier");
+  check_encoder<tiny::bert_classifier::model>("bert_classifier");
+  check_encoder<tiny::bert_embedding::model>("bert_embedding");
+  check_encoder<tiny::mobilebert_classifier::model>("mobilebert_classifier");
 }
 
 TEST_CASE("a checkpoint that does not say what it is") {

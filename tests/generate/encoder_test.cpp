@@ -12,8 +12,8 @@
 
 #include "inlay/generate/load_encoder.hpp"
 #include "inlay/models/bert.hpp"
-#include "inlay/models/mobilebert.hpp"
 #include "inlay/text/normalizer.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
@@ -23,14 +23,7 @@ using namespace inlay::models;
 constexpr bert_config embedding_config{
     .vocab = 136, .width = 48, .layers = 2, .heads = 4, .inner = 96, .positions = 40};
 using embedder_type = bert_embedder<embedding_config>;
-using classifier_type = mobilebert_classifier<3, {.vocab = 136,
-                                                  .embedding_width = 24,
-                                                  .width = 64,
-                                                  .layers = 2,
-                                                  .bottleneck = 32,
-                                                  .heads = 4,
-                                                  .inner = 48,
-                                                  .positions = 40}>;
+using classifier_type = tiny::mobilebert_classifier::model;
 
 /// Enough for the texts below.
 struct ascii_forms final : unicode_forms {

@@ -10,10 +10,10 @@
 #include "inlay/generate/lora.hpp"
 #include "inlay/generate/session.hpp"
 #include "inlay/io/gguf_writer.hpp"
-#include "tests/convert/scratch_folder.hpp"
-#include "tests/convert/tiny_models.hpp"
 #include "tests/golden/golden.hpp"
 #include "tests/support/count_allocations.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
@@ -83,12 +83,16 @@ void adapted(std::string_view checkpoint, std::string_view name, double merged_t
 
 }  // namespace
 
-TEST_CASE("adapters give the logits of the changed weights") { adapted<tiny::llama_tied>("llama_tied", "llama_a"); }
+TEST_CASE("adapters give the logits of the changed weights") {
+  adapted<tiny::llama_tied::model>("llama_tied", "llama_a");
+}
 
-TEST_CASE("scaled by the root of the rank, and by patterns") { adapted<tiny::llama_tied>("llama_tied", "llama_b"); }
+TEST_CASE("scaled by the root of the rank, and by patterns") {
+  adapted<tiny::llama_tied::model>("llama_tied", "llama_b");
+}
 
 TEST_CASE("several at once, each session its own") {
-  const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied"));
+  const language_model model = load_model<tiny::llama_tied::model>(golden::path("llama_tied"));
   const lora_adapter a = load_adapter(model, adapter("llama_a")), b = load_adapter(model, adapter("llama_b"));
   CHECK(a.rank() == 4);
   CHECK(a.parameters() == 2 * 4 * (3 * 64 + 64 + 32 + 32));
@@ -106,7 +110,7 @@ TEST_CASE("several at once, each session its own") {
 
 TEST_CASE("a GGUF adapter is that of PEFT") {
   for (const char* file : {"", "model.gguf"}) {
-    const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied", file));
+    const language_model model = load_model<tiny::llama_tied::model>(golden::path("llama_tied", file));
     const golden::expectation e = reference("llama_a");
     session s(model, exact);
     const active_adapter peft[] = {{load_adapter(model, adapter("llama_a/adapter_model.safetensors"))}};
@@ -118,13 +122,13 @@ TEST_CASE("a GGUF adapter is that of PEFT") {
   }
 }
 
-TEST_CASE("adapters of fused projections") { adapted<tiny::phi3_plain>("phi3_plain", "phi3", 0.01); }
+TEST_CASE("adapters of fused projections") { adapted<tiny::phi3_plain::model>("phi3_plain", "phi3", 0.01); }
 TEST_CASE("adapters of stacks within stacks") {
-  adapted<tiny::gemma3_local_global>("gemma3_local_global", "gemma3", 0.01);
+  adapted<tiny::gemma3_local_global::model>("gemma3_local_global", "gemma3", 0.01);
 }
 
 TEST_CASE("decoding with adapters allocates nothing") {
-  const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied"));
+  const language_model model = load_model<tiny::llama_tied::model>(golden::path("llama_tied"));
   session s(model, exact);
   const active_adapter active[] = {{load_adapter(model, adapter("llama_b"))}};
   REQUIRE(s.use_adapters(active).has_value());
@@ -137,9 +141,9 @@ TEST_CASE("decoding with adapters allocates nothing") {
 }
 
 TEST_CASE("what does not fit is refused by name") {
-  const language_model model = load_model<tiny::llama_tied>(golden::path("llama_tied"));
-  const language_model other = load_model<tiny::llama_bias>(golden::path("llama_bias"));
-  const language_model gemma = load_model<tiny::gemma3_local_global>(golden::path("gemma3_local_global"));
+  const language_model model = load_model<tiny::llama_tied::model>(golden::path("llama_tied"));
+  const language_model other = load_model<tiny::llama_bias::model>(golden::path("llama_bias"));
+  const language_model gemma = load_model<tiny::gemma3_local_global::model>(golden::path("gemma3_local_global"));
   const auto expect = [](const auto& outcome, errc code, std::string_view mention) {
     REQUIRE_FALSE(outcome.has_value());
     INFO(outcome.error().message);
@@ -157,7 +161,7 @@ TEST_CASE("what does not fit is refused by name") {
 }
 
 TEST_CASE("weights that cannot be encoded take adapters beside them, not within") {
-  const inlay_test::scratch_folder scratch("lora");
+  const inlay_test::temporary_folder scratch;
   const std::string path = scratch / "adapter.gguf";
   gguf_writer writer;
   writer.set("general.architecture", "llama");
@@ -172,7 +176,7 @@ TEST_CASE("weights that cannot be encoded take adapters beside them, not within"
   REQUIRE(stream->finish().has_value());
 
   const std::string weights = golden::path("llama_wide", "model.IQ2_XXS.gguf");
-  const language_model model = load_model<tiny::llama_wide>(weights);
+  const language_model model = load_model<tiny::llama_wide::model>(weights);
   session s(model, exact);
   const std::vector<std::int32_t> ids{5, 6, 7};
   const auto plain = last_logits(s, ids);
@@ -183,7 +187,7 @@ TEST_CASE("weights that cannot be encoded take adapters beside them, not within"
   auto file = open_checkpoint(weights);
   REQUIRE(file.has_value());
   const merged_adapter merge[] = {{path}};
-  const auto merged = detail::load_for<tiny::llama_wide, kernels::standard>(*std::move(file), {.merge = merge});
+  const auto merged = detail::load_for<tiny::llama_wide::model, kernels::standard>(*std::move(file), {.merge = merge});
   REQUIRE_FALSE(merged.has_value());
   CHECK(merged.error().code == errc::unsupported);
   for (const char* mention : {"model.IQ2_XXS.gguf", "blk.0.attn_q.weight", "IQ2_XXS", "sessions"})

@@ -14,92 +14,26 @@
 #include "inlay/core/checksum.hpp"
 #include "inlay/generate/load.hpp"
 #include "inlay/generate/session.hpp"
-#include "inlay/models/gemma3.hpp"
-#include "inlay/models/gemma4.hpp"
-#include "inlay/models/llama.hpp"
-#include "inlay/models/nemotron_h.hpp"
-#include "inlay/models/qwen3_5.hpp"
 #include "tests/support/count_allocations.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
 using inlay::token_id;
-using namespace inlay::models;
 
-struct cached : llama<{.vocab = 272,
-                       .width = 64,
-                       .layers = 2,
-                       .heads = 4,
-                       .kv_heads = 2,
-                       .head_dim = 16,
-                       .inner = 96,
-                       .rope = {.theta = 100'000.0f},
-                       .tied = true}> {
+struct cached : tiny::llama_tied::model {
   static constexpr const char* file = "llama_tied";
 };
-struct windows : gemma3<{.vocab = 272,
-                         .width = 32,
-                         .layers = 7,
-                         .heads = 4,
-                         .kv_heads = 1,
-                         .head_dim = 16,
-                         .inner = 48,
-                         .window = 8,
-                         .query_scale = 16.0f}> {
+struct windows : tiny::gemma3_local_global::model {
   static constexpr const char* file = "gemma3_local_global";
 };
-struct delta : qwen3_5<{.vocab = 272,
-                        .width = 48,
-                        .layers = 4,
-                        .heads = 4,
-                        .kv_heads = 2,
-                        .head_dim = 32,
-                        .rope_dim = 8,
-                        .key_heads = 2,
-                        .value_heads = 2,
-                        .key_dim = 16,
-                        .value_dim = 16,
-                        .inner = 64}> {
+struct delta : tiny::qwen35_multimodal::model {
   static constexpr const char* file = "qwen35_multimodal";
 };
-struct mamba : nemotron_h<{.vocab = 272,
-                           .width = 48,
-                           .heads = 4,
-                           .kv_heads = 2,
-                           .head_dim = 16,
-                           .inner = 80,
-                           .mamba_heads = 8,
-                           .mamba_head_dim = 8,
-                           .mamba_groups = 2,
-                           .mamba_state = 16},
-                          "M-M*-M"> {
+struct mamba : tiny::nemotron_h_dense::model {
   static constexpr const char* file = "nemotron_h_dense";
 };
-
-constexpr gemma4_config lending_config{.vocab = 272,
-                                       .width = 32,
-                                       .layers = 5,
-                                       .period = 3,
-                                       .heads = 4,
-                                       .kv_heads = 2,
-                                       .global_kv_heads = 2,
-                                       .head_dim = 16,
-                                       .global_head_dim = 32,
-                                       .inner = 48,
-                                       .window = 8,
-                                       .shared_layers = 2,
-                                       .per_layer_width = 16,
-                                       .logit_soft_cap = 2.0f};
-template <bool Global, inlay::cache_sharing Sharing = inlay::cache_sharing::none>
-using lending_block = gemma4_block<lending_config, Global, Sharing>;
-struct lending
-    : inlay::causal_lm<
-          {.vocab = 272, .width = 32, .embedding_scale = detail::square_root(32), .logit_soft_cap = 2},
-          inlay::per_layer_embedding<detail::gemma4_per_layer<lending_config>>, lending_block<false>,
-          lending_block<false, inlay::cache_sharing::lends>, lending_block<true, inlay::cache_sharing::lends>,
-          lending_block<false, inlay::cache_sharing::borrows>, lending_block<true, inlay::cache_sharing::borrows>,
-          inlay::rms_norm<{.epsilon = 1e-6f}>, inlay::tied_head> {
-  static constexpr auto checkpoint() { return detail::describe_gemma4<lending_config>(); }
+struct lending : tiny::gemma4_e4b::model {
   static constexpr const char* file = "gemma4_e4b";
 };
 

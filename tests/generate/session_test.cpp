@@ -9,23 +9,15 @@
 #include <vector>
 
 #include "inlay/generate/load.hpp"
-#include "inlay/models/llama.hpp"
 #include "tests/support/count_allocations.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
-struct tiny : inlay::models::llama<{.vocab = 272,
-                                    .width = 64,
-                                    .layers = 2,
-                                    .heads = 4,
-                                    .kv_heads = 2,
-                                    .head_dim = 16,
-                                    .inner = 96,
-                                    .rope = {.theta = 100'000.0f},
-                                    .tied = true}> {};
+using model_type = tiny::llama_tied::model;
 
 const inlay::language_model& model() {
-  static const auto loaded = inlay::load<tiny>(INLAY_TEST_DATA "/models/llama_tied/model.gguf");
+  static const auto loaded = inlay::load<model_type>(INLAY_TEST_DATA "/models/llama_tied/model.gguf");
   REQUIRE_MESSAGE(loaded.has_value(), loaded.error().message);
   return *loaded;
 }
@@ -152,12 +144,12 @@ TEST_CASE("bad input is an error that names it, and nothing is lost") {
 }
 
 TEST_CASE("the constants hold: scratch and state") {
-  CHECK(tiny::scratch_bytes(1) < tiny::scratch_bytes(8));
-  CHECK(tiny::kv_cache_bytes(100, inlay::dtype::f16) == 2 * 2 * inlay::align_up(2 * 16 * 100 * 2));
+  CHECK(model_type::scratch_bytes(1) < model_type::scratch_bytes(8));
+  CHECK(model_type::kv_cache_bytes(100, inlay::dtype::f16) == 2 * 2 * inlay::align_up(2 * 16 * 100 * 2));
   for (const std::size_t batch : {1, 7, 32}) {
     inlay::session s(model(), {.context = 64, .threads = 2, .batch = batch});
     REQUIRE(s.read(std::vector<inlay::token_id>(40, 3)).has_value());
-    CHECK(s.scratch_high_water() <= tiny::scratch_bytes(batch));
-    CHECK(s.scratch_high_water() > tiny::scratch_bytes(batch) / 2);
+    CHECK(s.scratch_high_water() <= model_type::scratch_bytes(batch));
+    CHECK(s.scratch_high_water() > model_type::scratch_bytes(batch) / 2);
   }
 }

@@ -7,32 +7,16 @@
 #include <string>
 
 #include "inlay/models/llama.hpp"
-#include "inlay/models/qwen3.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
 using inlay::models::llama;
-using inlay::models::qwen3;
 
 struct other : llama<{.vocab = 272, .width = 64, .layers = 3, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 96}> {
 };
-struct tiny_llama : llama<{.vocab = 272,
-                           .width = 64,
-                           .layers = 2,
-                           .heads = 4,
-                           .kv_heads = 2,
-                           .head_dim = 16,
-                           .inner = 96,
-                           .rope = {.theta = 100'000.0f},
-                           .tied = true}> {};
-struct tiny_qwen3 : qwen3<{.vocab = 272,
-                           .width = 48,
-                           .layers = 2,
-                           .heads = 4,
-                           .kv_heads = 2,
-                           .head_dim = 32,
-                           .inner = 96,
-                           .tied = true}> {};
+struct tiny_llama : tiny::llama_tied::model {};
+struct tiny_qwen3 : tiny::qwen3_tied::model {};
 
 using llamas = inlay::zoo<other, tiny_llama>;
 using all = inlay::zoo<tiny_qwen3, llamas>;

@@ -159,4 +159,15 @@ void check(const std::string& checkpoint, const std::string& expected, double to
   }
 }
 
+/// A folder of tests/data/models in f32: its safetensors, and both its containers.
+template <class Model, class K>
+void check_safetensors(std::string_view name, std::string_view expected = "expected.safetensors") {
+  check<Model, K>(path(name), path(name, expected), f32_tolerance);
+}
+template <class Model, class K>
+void check_both(std::string_view name, std::string_view expected = "expected.safetensors") {
+  check_safetensors<Model, K>(name, expected);
+  check<Model, K>(path(name, "model.gguf"), path(name, expected), f32_tolerance);
+}
+
 }  // namespace golden

@@ -4,22 +4,19 @@
 
 #include "golden.hpp"
 #include "inlay/kernels/plain.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
 using namespace inlay::models;
 
-struct tiny : openelm<{.vocab = 272, .width = 64, .head_dim = 16},
-                      std::array{openelm_layer{2, 1, 32}, openelm_layer{4, 2, 80}, openelm_layer{6, 3, 128}}> {};
 struct other : openelm<{.vocab = 272, .width = 64, .head_dim = 16},
                        scaled_layers<3>({.width = 64, .head_dim = 16, .group = 2, .inner_divisor = 16})> {};
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("OpenELM", K, inlay::kernels::plain, inlay::kernels::standard) {
-  const std::string expected = golden::path("openelm", "expected.safetensors");
-  golden::check<tiny, K>(golden::path("openelm"), expected, golden::f32_tolerance);
-  golden::check<tiny, K>(golden::path("openelm", "model.gguf"), expected, golden::f32_tolerance);
+  golden::check_both<tiny::openelm::model, K>("openelm");
 }
 
 TEST_CASE("OpenELM of other layer sizes is refused") {

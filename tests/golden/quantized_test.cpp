@@ -2,18 +2,11 @@
 // Every quantized type against transformers run on the weights it decodes to.
 #include "golden.hpp"
 #include "inlay/kernels/plain.hpp"
-#include "inlay/models/llama.hpp"
+#include "tests/support/tiny_models.hpp"
 
 namespace {
 
-struct wide : inlay::models::llama<{.vocab = 272,
-                                    .width = 256,
-                                    .layers = 1,
-                                    .heads = 4,
-                                    .kv_heads = 1,
-                                    .head_dim = 64,
-                                    .inner = 512,
-                                    .tied = true}> {};
+using wide = tiny::llama_wide::model;
 
 constexpr const char* types[] = {"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0",   "Q2_K",
                                  "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ2_XXS"};

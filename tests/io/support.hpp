@@ -7,11 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +17,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace inlay::test {
 
@@ -89,27 +88,7 @@ inline void write_file(const std::string& path, std::span<const std::byte> bytes
 }
 inline void write_file(const std::string& path, std::string_view text) { write_file(path, to_bytes(text)); }
 
-/// A new empty folder, removed at the end of the test.
-class temporary_folder {
- public:
-  temporary_folder() {
-    std::random_device random;
-    path_ =
-        std::filesystem::temp_directory_path() / ("inlay-test-" + std::to_string(random()) + std::to_string(random()));
-    REQUIRE(std::filesystem::create_directory(path_));
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string path() const { return path_.string(); }
-  std::string operator/(std::string_view name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using inlay_test::temporary_folder;
 
 inline std::span<const std::byte> bytes_of(const std::vector<float>& values) {
   return std::as_bytes(std::span(values));

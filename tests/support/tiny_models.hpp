@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `inspect --type model` prints for the tiny checkpoints of tests/data/models: compiled, and compared with what is
-// printed, by describe_type_test.cpp.
+// The types of the tiny checkpoints of tests/data/models, each as `model` in a namespace of the checkpoint's name, just
+// as `inspect --type model` prints them: tests/generate/describe_type_test.cpp compares the two.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@
 #include "inlay/models/qwen3.hpp"
 #include "inlay/models/qwen3_5.hpp"
 
-namespace printed {
+namespace tiny {
 
 namespace bert_classifier {
 struct model
@@ -535,4 +535,4 @@ struct model : inlay::models::qwen3<{
                    .vocab = 272, .width = 48, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 96}> {};
 }  // namespace qwen3_untied
 
-}  // namespace printed
+}  // namespace tiny
