@@ -77,8 +77,9 @@ inline void fill_weights(const float* x, const float* importance, std::size_t co
 /// The best scale without a minimum; 0 where all values are.
 template <class Levels, std::size_t Count>
 float search_scale(const float* x, const float* w) {
-  float extreme = 0;
-  for (std::size_t i = 0; i < Count; ++i) {
+  float extreme = x[0];
+  // From 0, clang 19 drops the second fabs of the first comparison that it unrolls for aarch64.
+  for (std::size_t i = 1; i < Count; ++i) {
     if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
   }
   float best_scale = 0;
