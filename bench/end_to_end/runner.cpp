@@ -7,6 +7,14 @@
 
 namespace inlay::bench {
 
+std::optional<dtype> find_cache_type(std::string_view name) {
+  if (name == "f32") return dtype::f32;
+  if (name == "f16") return dtype::f16;
+  if (name == "bf16") return dtype::bf16;
+  if (name == "q8_0") return dtype::q8_0;
+  return std::nullopt;
+}
+
 result<runner> runner::make(const language_model& model, thread_pool& pool, const runner_options& options) {
   runner r;
   r.model_ = &model;
@@ -36,14 +44,19 @@ void runner::read(std::size_t count, std::size_t wanted) {
     const std::size_t now = std::min(count, options_.batch);
     for (std::size_t i = 0; i < now; ++i)
       tokens_[i] = static_cast<std::int32_t>((position_ + i) * 7919 % model_->vocab());
-    const sequence_rows rows{state_, 0, now, position_, options_.context};
-    std::uint32_t last[64];
-    const std::size_t logits = now < count ? 0 : std::min({wanted, now, options_.most_wanted, std::size_t{64}});
-    for (std::size_t i = 0; i < logits; ++i) last[i] = static_cast<std::uint32_t>(now - logits + i);
-    model_->forward({{tokens_.data(), now}, {&rows, 1}, {last, logits}, logits_.data()}, {scratch_, *pool_});
-    position_ += now;
+    step({tokens_.data(), now}, now < count ? 0 : std::min(wanted, now));
     count -= now;
   }
+}
+
+std::span<const float> runner::step(std::span<const std::int32_t> tokens, std::size_t wanted) {
+  const sequence_rows rows{state_, 0, tokens.size(), position_, options_.context};
+  std::uint32_t last[64];
+  const std::size_t count = std::min({wanted, options_.most_wanted, std::size_t{64}});
+  for (std::size_t i = 0; i < count; ++i) last[i] = static_cast<std::uint32_t>(tokens.size() - count + i);
+  model_->forward({tokens, {&rows, 1}, {last, count}, logits_.data()}, {scratch_, *pool_});
+  position_ += tokens.size();
+  return {logits_.data(), count * model_->vocab()};
 }
 
 }  // namespace inlay::bench

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "inlay/core/buffer.hpp"
@@ -22,6 +24,9 @@ struct runner_options {
   dtype kv_type = dtype::f16;
 };
 
+/// The type of a cache by its name on a command line: f32, f16, bf16 or q8_0.
+std::optional<dtype> find_cache_type(std::string_view name);
+
 class runner {
  public:
   static result<runner> make(const language_model& model, thread_pool& pool, const runner_options& options);
@@ -30,6 +35,8 @@ class runner {
   void reset();
   /// Reads `count` tokens of an arbitrary text, in batches; computes the logits of the last `wanted`.
   void read(std::size_t count, std::size_t wanted = 1);
+  /// Reads these tokens, at most `batch`; the logits of the last `wanted`, at most `most_wanted` and 64, a row each.
+  std::span<const float> step(std::span<const std::int32_t> tokens, std::size_t wanted);
 
  private:
   const language_model* model_ = nullptr;
