@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,9 @@ bool check(const result<T>& outcome) {
   if (outcome) return true;
   const std::string& message = outcome.error().message;
   // A sentence of bounded length, whatever names the file has.
-  expect(message.size() > 4 && message.size() < 2000 && message.back() == '.');
+  const bool sentence = message.size() > 4 && message.size() < 2000 && message.back() == '.';
+  if (!sentence) std::fprintf(stderr, "not a sentence: %s\n", message.c_str());
+  expect(sentence);
   return false;
 }
 

@@ -41,7 +41,7 @@ class added_token_matcher {
     for (const entry& e : entries) {
       if (e.text.size() > longest)
         return fail(errc::unsupported, concat(source, ": added token ", e.token.id, " has ", e.text.size(),
-                                              " bytes, at most ", longest, " are supported"));
+                                              " bytes, at most ", longest, " are supported."));
       if (e.text.empty()) continue;
       m.first_[static_cast<unsigned char>(e.text[0])] = true;
       m.strips_ = m.strips_ || e.token.strip_right;

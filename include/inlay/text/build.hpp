@@ -26,13 +26,13 @@ inline std::string shown(std::string_view text) {
 template <class PairOf>
 result<merge_index> index_merges(const token_table& tokens, std::size_t count, std::string_view source,
                                  const PairOf& pair_of) {
-  if (count >= merge::none) return fail(errc::format, concat(source, ": too many merges"));
+  if (count >= merge::none) return fail(errc::format, concat(source, ": too many merges."));
   merge_index out(count);
   std::string whole;
   for (std::size_t i = 0; i < count; ++i) {
     const std::pair<std::string_view, std::string_view> pair = pair_of(i);
     if (pair.first.empty() || pair.second.empty())
-      return fail(errc::format, concat(source, ": merge ", i, " is not two tokens"));
+      return fail(errc::format, concat(source, ": merge ", i, " is not two tokens."));
     whole.assign(pair.first);
     whole += pair.second;
     token_id ids[3];
@@ -43,11 +43,11 @@ result<merge_index> index_merges(const token_table& tokens, std::size_t count, s
       if (ids[k] != no_token) continue;
       if (tokens.find_name(texts[k]) == no_token)
         return fail(errc::format, concat(source, ": merge ", i, " is of ", shown(texts[0]), " and ", shown(texts[1]),
-                                         ", but ", shown(texts[k]), " is not in the vocabulary"));
+                                         ", but ", shown(texts[k]), " is not in the vocabulary."));
       skip = true;
     }
     if (!skip && !out.insert(ids[0], ids[1], {static_cast<std::uint32_t>(i), ids[2]}))
-      return fail(errc::format, concat(source, ": merge ", i, " collides with too many others"));
+      return fail(errc::format, concat(source, ": merge ", i, " collides with too many others."));
   }
   return out;
 }

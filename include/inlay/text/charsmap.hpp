@@ -29,7 +29,7 @@ class charsmap {
     std::uint32_t size = 0;
     if (bytes.size() >= 4) std::memcpy(&size, bytes.data(), 4);
     if (bytes.size() < 4 || size % 4 != 0 || size == 0 || size > bytes.size() - 4)
-      return fail(errc::format, concat(source, ": the precompiled map of characters is damaged"));
+      return fail(errc::format, concat(source, ": the precompiled map of characters is damaged."));
     out.units_.resize(size / 4);
     std::memcpy(out.units_.data(), bytes.data() + 4, size);
     out.texts_ = bytes.substr(4 + size);

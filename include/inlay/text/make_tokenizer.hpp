@@ -26,18 +26,19 @@ namespace detail {
 
 /// Checks what every model's vocabulary must fulfil.
 inline result<void> check(const vocabulary& v) {
-  if (v.tokens.empty()) return fail(errc::missing, concat(v.source, ": the vocabulary has no tokens"));
+  if (v.tokens.empty()) return fail(errc::missing, concat(v.source, ": the vocabulary has no tokens."));
   if (v.tokens.size() > token_table::most_tokens)
-    return fail(errc::format, concat(v.source, ": too many tokens: ", v.tokens.size()));
+    return fail(errc::format, concat(v.source, ": too many tokens: ", v.tokens.size(), "."));
   if (!v.types.empty() && v.types.size() != v.tokens.size())
-    return fail(errc::format, concat(v.source, ": ", v.tokens.size(), " tokens, but ", v.types.size(), " token types"));
+    return fail(errc::format,
+                concat(v.source, ": ", v.tokens.size(), " tokens, but ", v.types.size(), " token types."));
   if (!v.scores.empty() && v.scores.size() != v.tokens.size())
-    return fail(errc::format, concat(v.source, ": ", v.tokens.size(), " tokens, but ", v.scores.size(), " scores"));
+    return fail(errc::format, concat(v.source, ": ", v.tokens.size(), " tokens, but ", v.scores.size(), " scores."));
   for (std::size_t i = 0; i < v.scores.size(); ++i)
-    if (std::isnan(v.scores[i])) return fail(errc::format, concat(v.source, ": the score of token ", i, " is NaN"));
+    if (std::isnan(v.scores[i])) return fail(errc::format, concat(v.source, ": the score of token ", i, " is NaN."));
   for (std::size_t i = 0; i < v.types.size(); ++i)
     if (v.types[i] < 0 || v.types[i] > 6)
-      return fail(errc::format, concat(v.source, ": token ", i, " has the unknown type ", v.types[i]));
+      return fail(errc::format, concat(v.source, ": token ", i, " has the unknown type ", v.types[i], "."));
   return {};
 }
 
@@ -64,7 +65,7 @@ inline result<special_ids> specials_of(const vocabulary& v, const special_ids& d
         r.id.reset();
       else if (id < 0 || static_cast<std::uint64_t>(id) >= v.tokens.size())
         return fail(errc::format, concat(v.source, ": the ", r.name, " token is ", id, ", but there are only ",
-                                         v.tokens.size(), " tokens"));
+                                         v.tokens.size(), " tokens."));
       else
         r.id = static_cast<token_id>(id);
     }
@@ -114,9 +115,11 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   const std::optional<pretokenizer> words = pretokenizer_by_gguf_name(v.pre);
   if (!words)
     return fail(errc::unsupported,
-                concat(v.source, v.pre.empty() ? std::string(": the file does not say how text is cut into words "
-                                                             "(tokenizer.ggml.pre)")
-                                               : concat(": the pre-tokenizer ", shown(v.pre), " is not known")));
+                concat(v.source,
+                       v.pre.empty() ? std::string(": the file does not say how text is cut into words "
+                                                   "(tokenizer.ggml.pre)")
+                                     : concat(": the pre-tokenizer ", shown(v.pre), " is not known"),
+                       "."));
   tokenizer_parts parts;
   std::size_t bytes = 0;
   for (const std::string_view t : v.tokens) bytes += t.size();
@@ -129,7 +132,7 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
       in_text[i] = decode_alphabet(v.tokens[i], text);  // what is not written in it never comes from text
     else
       text = v.tokens[i];
-    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
+    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long."));
   }
   if (auto ok = parts.tokens.index(v.source, [&](token_id id) { return in_text[static_cast<std::size_t>(id)]; }); !ok)
     return unexpected(ok.error());
@@ -165,16 +168,16 @@ inline result<void> fill_characters(const vocabulary& v, std::size_t longest, to
       const int byte = byte_of_token(text);
       if (byte < 0)
         return fail(errc::format, concat(v.source, ": token ", i, " is of type byte, but reads ", shown(text),
-                                         ", not like \"<0x0A>\""));
+                                         ", not like \"<0x0A>\"."));
       spelt.set(byte, static_cast<token_id>(i));
       text.assign(1, static_cast<char>(static_cast<unsigned char>(byte)));
     } else if (kind != token_kind::control && kind != token_kind::unknown) {
       text = spaces_for_marks(text);
       if (text.size() > longest)
         return fail(errc::unsupported, concat(v.source, ": token ", i, " has ", text.size(), " bytes, at most ",
-                                              longest, " are supported"));
+                                              longest, " are supported."));
     }
-    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
+    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long."));
   }
   // A literal space never comes from text, which has the mark in its place.
   return parts.tokens.index(v.source, [&v](token_id id) {
@@ -209,7 +212,7 @@ inline result<std::unique_ptr<tokenizer>> make_sentencepiece_bpe(const vocabular
 }
 
 inline result<std::unique_ptr<tokenizer>> make_unigram(const vocabulary& v) {
-  if (v.scores.empty()) return fail(errc::missing, concat(v.source, ": the vocabulary has no scores"));
+  if (v.scores.empty()) return fail(errc::missing, concat(v.source, ": the vocabulary has no scores."));
   tokenizer_parts parts;
   byte_tokens spelt;
   if (auto ok = fill_characters(v, unigram::longest_token, parts, spelt); !ok) return unexpected(ok.error());
@@ -250,7 +253,7 @@ inline result<std::unique_ptr<tokenizer>> make_wordpiece(const vocabulary& v, co
     const bool begins = kind == token_kind::normal && v.tokens[i].starts_with(space_mark);
     text = begins ? " " : "";
     text += v.tokens[i].substr(begins ? space_mark.size() : 0);
-    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long"));
+    if (!parts.tokens.add(text, kind)) return fail(errc::format, concat(v.source, ": the tokens' texts are too long."));
   }
   if (auto ok = parts.tokens.index(v.source, [](token_id) { return true; }); !ok) return unexpected(ok.error());
   auto specials = specials_of(v, {.bos = 101, .unknown = 100, .padding = 0, .separator = 102, .mask = 103});
@@ -283,7 +286,7 @@ inline result<std::unique_ptr<tokenizer>> make_tokenizer(const vocabulary& v, co
   if (v.model == "llama" || v.model == "gemma4") return detail::make_sentencepiece_bpe(v);
   if (v.model == "t5") return detail::make_unigram(v);
   if (v.model == "bert") return detail::make_wordpiece(v, options);
-  return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known"));
+  return fail(errc::unsupported, concat(v.source, ": the tokenizer model ", detail::shown(v.model), " is not known."));
 }
 
 }  // namespace inlay

@@ -53,7 +53,7 @@ class token_table {
       bool ok = true;
       if (is_added(k)) ok = names_.insert((*this)[id], id, text_of);
       if (ok && is_text(k) && in_text(id)) ok = texts_.insert((*this)[id], id, text_of);
-      if (!ok) return fail(errc::format, concat(source, ": token ", i, " collides with too many others"));
+      if (!ok) return fail(errc::format, concat(source, ": token ", i, " collides with too many others."));
     }
     return {};
   }
