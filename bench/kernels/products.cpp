@@ -41,7 +41,7 @@ result<weights> make_weights(dtype type) {
     for (float& v : values) v = 0.02f * random.next_normal();
     quantize_row(type, values.data(), columns, file.data() + r * row);
   }
-  const std::size_t packed = K::panel_bytes(type, columns);
+  const std::size_t packed = K::panel_bytes(type, matrix_rows, columns);
   std::vector<std::byte> some(packed * panels);
   for (std::size_t p = 0; packed != 0 && p < panels; ++p) {
     const std::byte* pointers[kernels::panel_rows];

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "bench/support/random.hpp"
 #include "bench/support/timing.hpp"
@@ -24,19 +25,31 @@ template <std::size_t Width>
 void measure() {
   bench::random_bits random(1);
   network<Width> net{};
-  // As the loader lays weights out: every parameter on a cache line of its own.
+  // As the loader lays weights out: packed, every parameter on a cache line of its own.
+  using K = kernels::standard;
   const auto memory_of_weights = buffer::allocate(parameter_count<network<Width>> * sizeof(float));
   if (!memory_of_weights) return;
   arena weights(memory_of_weights->data(), memory_of_weights->size());
   const auto fill = [&]<class Parameter>(const std::string&, Parameter& p, const auto&) {
-    float* values = weights.take<float>(Parameter::count);
-    for (std::size_t i = 0; i < Parameter::count; ++i)
-      values[i] = random.next_normal() / std::sqrt(static_cast<float>(Width));
-    if constexpr (requires { p.ref; })
-      p.ref = {reinterpret_cast<const std::byte*>(values), Parameter::rows, Parameter::columns, dtype::f32,
-               kernels::layout::rows};
-    else
-      p.data = values;
+    std::vector<float> values(Parameter::count);
+    for (float& v : values) v = random.next_normal() / std::sqrt(static_cast<float>(Width));
+    float* const place = weights.take<float>(Parameter::count);
+    if constexpr (requires { p.ref; }) {
+      constexpr std::size_t rows = Parameter::rows, columns = Parameter::columns;
+      auto* const bytes = reinterpret_cast<std::byte*>(place);
+      const std::size_t panel = K::panel_bytes(dtype::f32, rows, columns);
+      p.ref = {bytes, rows, columns, dtype::f32, panel == 0 ? kernels::layout::rows : kernels::layout::panels};
+      for (std::size_t r = 0; panel != 0 && r < rows; r += kernels::panel_rows) {
+        const std::byte* lines[kernels::panel_rows];
+        for (std::size_t i = 0; i < kernels::panel_rows; ++i)
+          lines[i] = reinterpret_cast<const std::byte*>(&values[(r + i) * columns]);
+        K::pack_panel(dtype::f32, lines, kernels::panel_rows, columns, bytes + r / kernels::panel_rows * panel);
+      }
+      if (panel != 0) return;
+    } else {
+      p.data = place;
+    }
+    std::copy(values.begin(), values.end(), place);
   };
   for_each_parameter(net, "", fill);
 
@@ -45,8 +58,8 @@ void measure() {
   arena memory(scratch, sizeof(scratch));
   thread_pool pool(1);
   const sequence_rows sequence{nullptr, 0, 1, 0, 1};
-  auto context = detail::make_context<kernels::standard>(detail::rotary_list<>{}, {memory, pool}, {&sequence, 1}, 1,
-                                                         memory.take<std::byte>(room));
+  auto context =
+      detail::make_context<K>(detail::rotary_list<>{}, {memory, pool}, {&sequence, 1}, 1, memory.take<std::byte>(room));
   alignas(64) float x[Width], y[Width] = {};
   for (float& v : x) v = random.next_normal();
 

@@ -62,7 +62,8 @@ TEST_CASE("dispatched kernels are those of the selected target") {
     same([&]<class P>(P, float* y) { P::store(dtype::bf16, x.data(), x.size(), reinterpret_cast<std::byte*>(y)); });
     for (std::size_t type = 0; type < dtype_count; ++type) {
       CHECK(K::wants_quantized(static_cast<dtype>(type)) == dispatched::wants_quantized(static_cast<dtype>(type)));
-      CHECK(K::panel_bytes(static_cast<dtype>(type), 256) == dispatched::panel_bytes(static_cast<dtype>(type), 256));
+      CHECK(K::panel_bytes(static_cast<dtype>(type), 64, 256) ==
+            dispatched::panel_bytes(static_cast<dtype>(type), 64, 256));
     }
     CHECK(K::quantized_row_bytes(256) == dispatched::quantized_row_bytes(256));
   });

@@ -101,7 +101,7 @@ struct weights {
 
   template <class K>
   std::size_t packed_bytes() const {
-    return (rows + kernels::panel_rows - 1) / kernels::panel_rows * K::panel_bytes(type, columns);
+    return (rows + kernels::panel_rows - 1) / kernels::panel_rows * K::panel_bytes(type, rows, columns);
   }
   template <class K>
   kernels::matrix_ref pack(std::byte* to) const {
@@ -110,7 +110,7 @@ struct weights {
       const std::byte* row[kernels::panel_rows] = {};
       const std::size_t count = std::min(kernels::panel_rows, rows - r);
       for (std::size_t i = 0; i < count; ++i) row[i] = file.data() + (r + i) * bytes;
-      K::pack_panel(type, row, count, columns, to + r / kernels::panel_rows * K::panel_bytes(type, columns));
+      K::pack_panel(type, row, count, columns, to + r / kernels::panel_rows * K::panel_bytes(type, rows, columns));
     }
     return {to, rows, columns, type, kernels::layout::panels};
   }
@@ -225,12 +225,16 @@ TEST_CASE("packed weights take no more bytes than in their file, but for indices
     for (const dtype type : all_types) {
       const std::string type_name(name(type));
       CAPTURE(type_name);
-      CHECK((K::panel_bytes(type, 1024) != 0) == K::wants_quantized(type));
-      if (K::panel_bytes(type, 1024) != 0)
+      CHECK((K::panel_bytes(type, 1 << 20, 1024) != 0) == K::wants_quantized(type));
+      if (is_float(type)) {  // small matrices, where the target has more than small kernels
+        CHECK((K::panel_bytes(type, 16, 1024) != 0) == (K::quantized_row_bytes(32) != 0));
+        CHECK(K::panel_bytes(type, 15, 1024) == 0);
+      }
+      if (K::panel_bytes(type, 20, 1024) != 0)
         for (const std::size_t columns : {256, 512, 1024, 4096}) {
           const std::size_t row = type == dtype::iq2_xxs ? columns / 256 * 102 : row_bytes(type, columns);
           const std::size_t bytes = kernels::panel_rows * row;
-          CHECK(K::panel_bytes(type, columns) == (bytes + 63) / 64 * 64);
+          CHECK(K::panel_bytes(type, 20, columns) == (bytes + 63) / 64 * 64);
         }
     }
   });
@@ -243,7 +247,7 @@ TEST_CASE("products with packed weights") {
     std::uint32_t seed = 0;
     for (const dtype type : all_types)
       for (const auto& [rows, columns] : shapes) {
-        if (columns % geometry(type).weights != 0 || K::panel_bytes(type, columns) == 0) continue;
+        if (columns % geometry(type).weights != 0 || !K::wants_quantized(type)) continue;
         const weights w(type, rows, columns, ++seed);
         guarded<std::byte> packed(w.packed_bytes<K>());
         const kernels::matrix_ref matrix = w.pack<K>(packed.data());
@@ -307,7 +311,7 @@ TEST_CASE("the activations of a long batch do not mix") {
       const std::string type_name(name(type));
       CAPTURE(type_name);
       const weights w(type, rows, columns, 3);
-      const bool packs = K::panel_bytes(type, columns) != 0;
+      const bool packs = K::panel_bytes(type, rows, columns) != 0;
       std::vector<std::byte> packed(packs ? w.packed_bytes<K>() : w.file.size());
       const kernels::matrix_ref matrix = packs ? w.pack<K>(packed.data()) : w.in_file(w.file.data());
       const std::vector<float> values = random_activations(count, columns, columns, 4);
@@ -332,7 +336,7 @@ TEST_CASE("the activations of a long batch do not mix") {
   });
 }
 
-TEST_CASE("products with weights as they are in the file") {
+TEST_CASE("products with weights as they are in the file, and with floats in panels") {
   for_each_policy([]<class K>(K) {
     std::uint32_t seed = 0;
     for (const dtype type : all_types)
@@ -341,7 +345,10 @@ TEST_CASE("products with weights as they are in the file") {
         if (columns % geometry(type).weights != 0) continue;
         const weights w(type, rows, columns, ++seed);
         guarded<std::byte> file(w.file.size(), seed % 3 * geometry(type).bytes, w.file);
-        for (const std::size_t count : {1, 2, 3, 4, 5, 9}) {
+        std::vector<kernels::matrix_ref> matrices = {w.in_file(file.data())};
+        guarded<std::byte> packed(w.packed_bytes<K>());
+        if (is_float(type) && packed.size() != 0) matrices.push_back(w.pack<K>(packed.data()));
+        for (const std::size_t count : {1, 2, 3, 4, 5, 9, 14}) {
           const std::string what = concat(name(type), " ", rows, " x ", columns, ", ", count, " rows");
           CAPTURE(what);
           const std::size_t stride = columns + seed % 5;
@@ -351,21 +358,23 @@ TEST_CASE("products with weights as they are in the file") {
           guarded<float> rows_of_x(used, seed % 7, values);
           const kernels::activations x{rows_of_x.data(), count, columns, stride, nullptr};
           const bool add = seed % 2 != 0;
-          const std::vector<float> got = multiply<K>(w.in_file(file.data()), x, add, seed % 17);
-          double excess = 0;
-          for (std::size_t i = 0; i < count; ++i)
-            for (std::size_t r = 0; r < rows; ++r) {
-              double sum = add ? 0.25 : 0.0, magnitude = std::fabs(sum);
-              for (std::size_t c = 0; c < columns; ++c) {
-                const double product = double{w.values[r * columns + c]} * double{values[i * stride + c]};
-                sum += product;
-                magnitude += std::fabs(product);
+          for (const kernels::matrix_ref& matrix : matrices) {
+            const std::vector<float> got = multiply<K>(matrix, x, add, seed % 17);
+            double excess = 0;
+            for (std::size_t i = 0; i < count; ++i)
+              for (std::size_t r = 0; r < rows; ++r) {
+                double sum = add ? 0.25 : 0.0, magnitude = std::fabs(sum);
+                for (std::size_t c = 0; c < columns; ++c) {
+                  const double product = double{w.values[r * columns + c]} * double{values[i * stride + c]};
+                  sum += product;
+                  magnitude += std::fabs(product);
+                }
+                const double tolerance = static_cast<double>(columns + 2) * rounding * magnitude;
+                excess = std::max(excess, std::fabs(got[i * rows + r] - sum) / tolerance);
               }
-              const double tolerance = static_cast<double>(columns + 2) * rounding * magnitude;
-              excess = std::max(excess, std::fabs(got[i * rows + r] - sum) / tolerance);
-            }
-          CHECK(excess <= 1);
-          if (rows > 16) CHECK(multiply<K>(w.in_file(file.data()), x, add, 0, 16) == got);
+            CHECK(excess <= 1);
+            if (rows > 16) CHECK(multiply<K>(matrix, x, add, 0, 16) == got);
+          }
         }
       }
   });

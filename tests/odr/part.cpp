@@ -25,7 +25,7 @@ float product(const float* a, const float* b) {
   std::vector<std::byte> file(rows * row);
   for (std::size_t r = 0; r < rows; ++r) quantize_row(dtype::q8_0, b, columns, file.data() + r * row);
   kernels::matrix_ref w{file.data(), rows, columns, dtype::q8_0, kernels::layout::rows};
-  const std::size_t panel = dispatched::panel_bytes(dtype::q8_0, columns);
+  const std::size_t panel = dispatched::panel_bytes(dtype::q8_0, rows, columns);
   std::vector<std::byte> packed(2 * panel + 64);
   if (panel != 0) {
     std::byte* to = packed.data() + 64 - reinterpret_cast<std::uintptr_t>(packed.data()) % 64;

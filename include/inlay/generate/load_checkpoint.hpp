@@ -26,7 +26,7 @@ namespace detail {
 
 /// A kernel policy's packing, without its type.
 struct packing {
-  std::size_t (*panel_bytes)(dtype, std::size_t columns);
+  std::size_t (*panel_bytes)(dtype, std::size_t rows, std::size_t columns);
   void (*pack_panel)(dtype, const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out);
 };
 

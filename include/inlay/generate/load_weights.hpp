@@ -81,14 +81,15 @@ class weight_loader {
   /// Whether the rows lie in the file as the kernels read them.
   bool in_place(const weight_slot& slot, const weight_source& source) const {
     if (slot.kind == slot_kind::vector || source.tensors.size() > 1) return false;
-    if (slot.kind == slot_kind::matrix && pack_.panel_bytes(type_of(source), slot.columns) != 0) return false;
+    if (slot.kind == slot_kind::matrix && pack_.panel_bytes(type_of(source), slot.rows, slot.columns) != 0)
+      return false;
     if (source.order != row_order::same || (slot.stack > 1 && source.tensor_rows != slot.rows)) return false;
     const std::size_t number = is_float(type_of(source)) ? geometry(type_of(source)).bytes : 1;
     return reinterpret_cast<std::uintptr_t>(source.tensors.front()->data.data()) % number == 0;
   }
 
   std::size_t matrix_bytes(const weight_slot& slot, dtype type) const {
-    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.columns) : 0;
+    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.rows, slot.columns) : 0;
     if (panel == 0) return align_up(slot.rows * row_bytes(type, slot.columns));
     return align_up((slot.rows + kernels::panel_rows - 1) / kernels::panel_rows * panel);
   }
@@ -116,7 +117,7 @@ class weight_loader {
     }
     const std::size_t each = matrix_bytes(slot, type);
     auto* out = parts.take<std::byte>(slot.stack * each);
-    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.columns) : 0;
+    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.rows, slot.columns) : 0;
     const std::size_t panels = (slot.rows + kernels::panel_rows - 1) / kernels::panel_rows;
     const auto fill_panel = [&](std::size_t task) {
       const std::size_t e = task / panels;

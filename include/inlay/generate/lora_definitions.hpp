@@ -27,7 +27,7 @@ namespace detail {
 /// A matrix [rows, columns] in f32 as the model's kernels read it.
 inline kernels::matrix_ref pack_floats(const std::vector<float>& values, std::size_t rows, std::size_t columns,
                                        const packing& pack, arena& memory) {
-  const std::size_t panel = pack.panel_bytes(dtype::f32, columns);
+  const std::size_t panel = pack.panel_bytes(dtype::f32, rows, columns);
   if (panel == 0) {
     float* out = memory.take<float>(values.size());
     std::memcpy(out, values.data(), values.size() * sizeof(float));
@@ -45,7 +45,7 @@ inline kernels::matrix_ref pack_floats(const std::vector<float>& values, std::si
   return {out, rows, columns, dtype::f32, kernels::layout::panels};
 }
 inline std::size_t packed_floats_bytes(std::size_t rows, std::size_t columns, const packing& pack) {
-  const std::size_t panel = pack.panel_bytes(dtype::f32, columns);
+  const std::size_t panel = pack.panel_bytes(dtype::f32, rows, columns);
   if (panel == 0) return float_bytes(rows * columns);
   return align_up((rows + kernels::panel_rows - 1) / kernels::panel_rows * panel);
 }

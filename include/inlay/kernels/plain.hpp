@@ -50,7 +50,7 @@ float evaluate(const formula::unary_node<Op, A>& e, const float* x) {
 }  // namespace detail
 
 struct plain {
-  static constexpr std::size_t panel_bytes(dtype, std::size_t) { return 0; }
+  static constexpr std::size_t panel_bytes(dtype, std::size_t, std::size_t) { return 0; }
   static void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
   static constexpr bool wants_quantized(dtype) { return false; }
   static constexpr std::size_t quantized_row_bytes(std::size_t) { return 0; }

@@ -3,7 +3,7 @@
 // functions. There are three: plain (kernels/plain.hpp), dispatched (kernels/highway), and fixed (kernels/xsimd).
 //
 // Matrix products. Weights stay as in the checkpoint (layout::rows) or are packed at load into panels of 16 rows:
-//   panel_bytes(type, columns)      bytes of one panel, 0 if this policy reads this type as it is in the file
+//   panel_bytes(type, rows, columns)   bytes of one panel, 0 if this policy reads such a matrix as it is in the file
 //   pack_panel(type, rows, count, columns, out)   rows: pointers to `count` <= 16 rows in file format
 //   wants_quantized(type)           whether products with this weight type read activations.quantized
 //   quantized_row_bytes(columns)    bytes of one quantized activation row (a multiple of 64); 0 if never wanted
@@ -33,7 +33,7 @@ concept kernel_policy =
     requires(dtype type, std::size_t n, const std::byte* const* rows, std::byte* bytes, const float* x, float* y,
              const matrix_ref& w, const activations& in, const attention_shape& shape, const attention_rows& queries,
              const recurrence& positions) {
-      { K::panel_bytes(type, n) } -> std::same_as<std::size_t>;
+      { K::panel_bytes(type, n, n) } -> std::same_as<std::size_t>;
       { K::pack_panel(type, rows, n, n, bytes) } -> std::same_as<void>;
       { K::wants_quantized(type) } -> std::same_as<bool>;
       { K::quantized_row_bytes(n) } -> std::same_as<std::size_t>;

@@ -12,7 +12,7 @@ namespace inlay::kernels {
 
 struct kernel_table {
   std::string_view name;
-  std::size_t (*panel_bytes)(dtype, std::size_t);
+  std::size_t (*panel_bytes)(dtype, std::size_t, std::size_t);
   void (*pack_panel)(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*);
   bool (*wants_quantized)(dtype);
   std::size_t (*quantized_row_bytes)(std::size_t);
@@ -50,7 +50,9 @@ inline constexpr kernel_table table_of = {K::name,
 /// The kernels of the table that Source::table() returns; a policy but for map().
 template <class Source>
 struct through_table {
-  static std::size_t panel_bytes(dtype type, std::size_t columns) { return Source::table().panel_bytes(type, columns); }
+  static std::size_t panel_bytes(dtype type, std::size_t rows, std::size_t columns) {
+    return Source::table().panel_bytes(type, rows, columns);
+  }
   static void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
                          std::byte* out) {
     Source::table().pack_panel(type, rows, count, columns, out);

@@ -121,7 +121,7 @@ class context {
   void linear(kernels::activations x, std::span<const product> products, std::byte* room) {
     if (x.count == 0) return;
     if (std::any_of(products.begin(), products.end(),
-                    [](const product& p) { return K::wants_quantized(p.weight.type); }))
+                    [](const product& p) { return !is_float(p.weight.type) && K::wants_quantized(p.weight.type); }))
       quantize(x, room);
     std::size_t bytes = 0;
     for (const product& p : products) bytes += weight_bytes(p);

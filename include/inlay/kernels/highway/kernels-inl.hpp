@@ -33,7 +33,9 @@ struct kernels {
       std::string_view(HWY_STR(HWY_NAMESPACE)).substr(std::string_view(HWY_STR(HWY_NAMESPACE)).find("N_") + 2);
   static constexpr std::size_t vector_floats = lanes;
 
-  static std::size_t panel_bytes(dtype type, std::size_t columns) { return HWY_NAMESPACE::panel_bytes(type, columns); }
+  static std::size_t panel_bytes(dtype type, std::size_t rows, std::size_t columns) {
+    return HWY_NAMESPACE::panel_bytes(type, rows, columns);
+  }
   static void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
                          std::byte* out) {
     HWY_NAMESPACE::pack_panel(type, rows, count, columns, out);

@@ -33,6 +33,7 @@ using N_AVX3_DL::wants_quantized;
 #include "inlay/kernels/highway/block_iq2-inl.hpp"
 #include "inlay/kernels/highway/matmul_block-inl.hpp"
 #include "inlay/kernels/highway/matmul_float-inl.hpp"
+#include "inlay/kernels/highway/matmul_panel-inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -77,13 +78,16 @@ inline const block_kernels& format_of(dtype type) { return block_kernel_table[st
 
 inline bool wants_quantized(dtype type) { return detail::format_of(type).line_bytes != 0; }
 
-inline std::size_t panel_bytes(dtype type, std::size_t columns) {
+inline std::size_t panel_bytes(dtype type, std::size_t rows, std::size_t columns) {
+  if (is_float(type)) return float_panel_bytes(type, rows, columns);
   return packed_panel_bytes(detail::format_of(type), columns);
 }
 
 inline void pack_panel(dtype type, const std::byte* const* rows, std::size_t count, std::size_t columns,
                        std::byte* out) {
-  INLAY_ASSERT(wants_quantized(type) && count <= panel_rows && columns % geometry(type).weights == 0);
+  INLAY_ASSERT(count <= panel_rows && columns % geometry(type).weights == 0);
+  if (is_float(type)) return pack_float_panel(type, rows, count, columns, out);
+  INLAY_ASSERT(wants_quantized(type));
   detail::format_of(type).pack(rows, count, columns, out);
 }
 
@@ -92,6 +96,7 @@ inline void matmul(const matrix_ref& w, const activations& x, float* out, std::s
   INLAY_ASSERT(w.columns == x.columns && begin % panel_rows == 0 && end <= w.rows);
   if (x.count == 0 || begin >= end) return;
   if (w.layout == layout::rows) return multiply_file_rows(w, x, out, stride, begin, end, add);
+  if (is_float(w.type)) return multiply_float_panels(w, x, out, stride, begin, end, add);
   INLAY_ASSERT(wants_quantized(w.type) && x.quantized != nullptr);
   const auto* lines = reinterpret_cast<const quantized_line*>(x.quantized);
   if (x.count == 1)

@@ -9,8 +9,7 @@ namespace detail {
 
 inline constexpr std::size_t float_tile_weights = HWY_MAX_BYTES == 32 ? 2 : 4;  // AVX2 has but 16 registers
 inline constexpr std::size_t float_tile_rows = 4;
-inline constexpr std::size_t resident_bytes = 512 << 10;  ///< a matrix this small may stay in the L2 cache
-inline constexpr std::size_t float_block = 1024;          ///< columns: of a tile, they fit the L1 cache
+inline constexpr std::size_t float_block = 1024;  ///< columns: of a tile, they fit the L1 cache
 
 /// sums[m * Weights + r] = w[r] . x[m], over n columns. `Ahead`: weights come from memory.
 template <dtype Type, bool Ahead, std::size_t Weights, std::size_t Rows>
@@ -104,47 +103,6 @@ void multiply_float_row(const matrix_ref& w, const float* x, float* out, std::si
   }
 }
 
-/// One activation row, and weights that may stay in the caches: rows in groups, whose lanes are summed together.
-template <dtype Type>
-void multiply_float_row_resident(const matrix_ref& w, const float* x, float* out, std::size_t begin, std::size_t end,
-                                 bool add) {
-  constexpr std::size_t group = 8;  // as many sums as hide the latency of additions, and as there are pointers for
-  constexpr std::size_t tile = std::max(group, lanes);
-  const std::size_t bytes = row_bytes(Type, w.columns);
-  const std::size_t whole = w.columns / lanes * lanes;
-  std::size_t r = begin;
-  for (; r + tile <= end; r += tile) {
-    f32s v[tile];
-    INLAY_UNROLL
-    for (std::size_t g = 0; g < tile; g += group) {
-      const std::byte* const row = w.data + (r + g) * bytes;
-      INLAY_UNROLL
-      for (std::size_t k = 0; k < group; ++k) v[g + k] = zero();
-      for (std::size_t i = 0; i < whole; i += lanes) {
-        const f32s value = load(x + i);
-        INLAY_UNROLL
-        for (std::size_t k = 0; k < group; ++k)
-          v[g + k] = multiply_add(load<Type>(row + k * bytes, i), value, v[g + k]);
-      }
-      if (whole < w.columns) {
-        const f32s value = load_tail(x + whole, w.columns - whole);
-        INLAY_UNROLL
-        for (std::size_t k = 0; k < group; ++k)
-          v[g + k] = multiply_add(load_tail<Type>(row + k * bytes, whole, w.columns - whole), value, v[g + k]);
-      }
-    }
-    INLAY_UNROLL
-    for (std::size_t j = 0; j < tile; j += lanes) {
-      f32s part[lanes];
-      INLAY_UNROLL
-      for (std::size_t k = 0; k < lanes; ++k) part[k] = v[j + k];
-      const f32s sums = reduce_each<false>(part);
-      store(add ? hn::Add(load(out + r + j), sums) : sums, out + r + j);
-    }
-  }
-  if (r < end) multiply_float_row<Type>(w, x, out, r, end, add);
-}
-
 /// The tiles of `weights` <= float_tile_weights rows of w, `w_stride` bytes apart, with all rows of x, for n columns.
 template <dtype Type>
 HWY_NOINLINE void multiply_float_tiles(const std::byte* w, std::size_t w_stride, std::size_t weights, const float* x,
@@ -210,8 +168,6 @@ inline void multiply_file_rows(const matrix_ref& w, const activations& x, float*
   visit_dtype(w.type, [&]<dtype Type>() HWY_ATTR {
     if constexpr (!is_float(Type))
       detail::multiply_decoded_rows(w, x, out, stride, begin, end, add);
-    else if (x.count == 1 && row_bytes(Type, w.columns) * w.rows <= detail::resident_bytes)
-      detail::multiply_float_row_resident<Type>(w, x.values, out, begin, end, add);
     else if (x.count == 1)
       detail::multiply_float_row<Type>(w, x.values, out, begin, end, add);
     else

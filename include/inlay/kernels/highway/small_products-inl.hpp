@@ -5,7 +5,7 @@ HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-inline std::size_t panel_bytes(dtype, std::size_t) { return 0; }
+inline std::size_t panel_bytes(dtype, std::size_t, std::size_t) { return 0; }
 inline void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
 inline bool wants_quantized(dtype) { return false; }
 inline std::size_t quantized_row_bytes(std::size_t) { return 0; }

@@ -26,7 +26,7 @@ struct fixed_for {
   static constexpr std::string_view name = "xsimd";
   static constexpr std::size_t vector_floats = batch::size;
 
-  static constexpr std::size_t panel_bytes(dtype, std::size_t) { return 0; }
+  static constexpr std::size_t panel_bytes(dtype, std::size_t, std::size_t) { return 0; }
   static void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
   static constexpr bool wants_quantized(dtype) { return false; }
   static constexpr std::size_t quantized_row_bytes(std::size_t) { return 0; }
