@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Perplexity of a model on a text, counted as llama-perplexity counts it: windows of 512 tokens, back to back, each
 // begun with BOS where the model wants one; the tokens of their second halves count. Prints one line of JSON.
-//   bench_perplexity MODEL TEXT [--window 512] [--stride 512] [--windows N] [--kv f16] [--threads N]
-// MODEL is any checkpoint that inlay::open() knows, TEXT a file that is read whole.
+//   bench_perplexity MODEL TEXT [--window 512] [--stride 512] [--windows N] [--kv f16] [--threads N] [--reference
+//   MODEL]
+// MODEL is any checkpoint that inlay::open() knows, TEXT a file that is read whole. A reference, such as the same
+// weights in f32, is run beside it: then the mean divergence of the model's predictions from its is printed too.
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -19,7 +21,7 @@ namespace inlay::bench {
 namespace {
 
 struct command {
-  std::string model, text;
+  std::string model, text, reference = {};
   perplexity_options options = {};
   std::size_t threads = default_threads();
 };
@@ -31,11 +33,18 @@ result<void> run(const command& c) {
   if (!opened) return unexpected<error>(opened.error());
   const language_model& model = opened->model;
   if (model.text() == nullptr) return unexpected<error>(model.text_error());
+  std::optional<opened_model> reference;
+  if (!c.reference.empty()) {
+    auto other = open(c.reference, {.threads = c.threads});
+    if (!other) return unexpected<error>(other.error());
+    reference = *std::move(other);
+  }
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   const auto tokens = model.text()->encode(text, {.add_special_tokens = true});
   perplexity_options options = c.options;
   if (const auto prefix = model.text()->prefix(); !prefix.empty()) options.begin = prefix.front();
 
+  if (reference) options.reference = &reference->model;
   thread_pool pool(c.threads);
   const auto measured = measure_perplexity(model, pool, tokens, options, [](const perplexity& p) {
     std::fprintf(stderr, "\r%zu windows: %.4f +- %.4f ", p.windows, p.value, p.error);
@@ -45,9 +54,12 @@ result<void> run(const command& c) {
   const std::string_view target = kernels::linked_kernels().name;
   std::printf(
       "{\"engine\": \"inlay\", \"file\": \"%s\", \"target\": \"%.*s\", \"kv\": \"%s\", \"text_tokens\": %zu, "
-      "\"windows\": %zu, \"tokens\": %zu, \"perplexity\": %.5f, \"error\": %.5f}\n",
+      "\"windows\": %zu, \"tokens\": %zu, \"perplexity\": %.5f, \"error\": %.5f",
       c.model.c_str(), static_cast<int>(target.size()), target.data(), std::string(name(options.kv_type)).c_str(),
       tokens.size(), measured->windows, measured->tokens, measured->value, measured->error);
+  if (reference)
+    std::printf(", \"divergence\": %.6f, \"divergence_error\": %.6f", measured->divergence, measured->divergence_error);
+  std::printf("}\n");
   return {};
 }
 
@@ -63,6 +75,8 @@ std::optional<command> parse(int count, char** arguments) {
       c.options.stride = number;
     else if (option == "--windows")
       c.options.windows = number;
+    else if (option == "--reference")
+      c.reference = arguments[i + 1];
     else if (option == "--threads")
       c.threads = number;
     else if (const auto type = find_cache_type(arguments[i + 1]); option == "--kv" && type)
@@ -80,7 +94,7 @@ int main(int count, char** arguments) {
   using namespace inlay;
   result<void> done = fail(errc::argument,
                            "bench_perplexity MODEL TEXT [--window 512] [--stride 512] [--windows N] [--kv f16] "
-                           "[--threads N]");
+                           "[--threads N] [--reference MODEL]");
   if (const auto command = bench::parse(count, arguments)) done = bench::run(*command);
   if (!done) std::fprintf(stderr, "%s\n", done.error().message.c_str());
   return done ? 0 : 1;

@@ -20,13 +20,17 @@ struct perplexity_options {
   std::size_t windows = 0;   ///< at most so many; 0: all that the text fills
   std::int32_t begin = -1;   ///< replaces the first token of each window (BOS); negative: none does
   dtype kv_type = dtype::f16;
+  /// Reads the same with a cache in f32, to compare with: a model of the same vocabulary. Null: none.
+  const language_model* reference = nullptr;
 };
 
 struct perplexity {
   double value = 0.0;
   double error = 0.0;  ///< standard error of `value`
   std::size_t windows = 0;
-  std::size_t tokens = 0;  ///< that were predicted
+  std::size_t tokens = 0;         ///< that were predicted
+  double divergence = 0.0;        ///< from the reference: mean Kullback-Leibler divergence, nats
+  double divergence_error = 0.0;  ///< its standard error
 };
 
 /// The exponential of the mean of -log p over the tokens of each window's second half, of which each is predicted from

@@ -74,6 +74,40 @@ TEST_CASE("perplexity is the exponential of the mean surprise of second halves")
   }
 }
 
+TEST_CASE("divergence from a reference is that of the two distributions") {
+  constexpr std::size_t window = 16;
+  const auto tokens = some_tokens(window);
+  inlay::thread_pool pool(2);
+  const auto none = measure_perplexity(model(), pool, tokens,
+                                       {.window = window, .kv_type = inlay::dtype::f32, .reference = &model()});
+  REQUIRE(none.has_value());
+  CHECK(none->divergence == doctest::Approx(0.0).epsilon(1e-6));
+
+  const auto coarse = measure_perplexity(model(), pool, tokens,
+                                         {.window = window, .kv_type = inlay::dtype::q8_0, .reference = &model()});
+  REQUIRE(coarse.has_value());
+  inlay::session exact(model(), {.context = window, .threads = 1, .kv_type = inlay::dtype::f32});
+  inlay::session approximate(model(), {.context = window, .threads = 1, .kv_type = inlay::dtype::q8_0});
+  double expected = 0.0;
+  for (std::size_t i = 0; i + 1 < window; ++i) {
+    REQUIRE(exact.read(std::span(tokens).subspan(i, 1)).has_value());
+    REQUIRE(approximate.read(std::span(tokens).subspan(i, 1)).has_value());
+    if (i < window / 2) continue;
+    double sums[2] = {};
+    for (std::size_t t = 0; t < model().vocab(); ++t) {
+      sums[0] += std::exp(static_cast<double>(exact.logits()[t]));
+      sums[1] += std::exp(static_cast<double>(approximate.logits()[t]));
+    }
+    for (std::size_t t = 0; t < model().vocab(); ++t) {
+      const double p = std::exp(static_cast<double>(exact.logits()[t])) / sums[0];
+      const double q = std::exp(static_cast<double>(approximate.logits()[t])) / sums[1];
+      expected += p * std::log(p / q) / static_cast<double>(window - window / 2 - 1);
+    }
+  }
+  CHECK(expected > 1e-9);
+  CHECK(coarse->divergence == doctest::Approx(expected).epsilon(0.1));
+}
+
 TEST_CASE("windows are limited, and what cannot be measured is an error") {
   inlay::thread_pool pool(1);
   auto tokens = some_tokens(100);
