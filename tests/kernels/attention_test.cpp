@@ -72,13 +72,18 @@ std::vector<float> attend(const problem& p, const data& d, std::size_t rows_a_ca
 
 /// For every output a bound on the rounding errors of one implementation. A score is a sum of head_dim products and a
 /// few operations; an error of it is a relative error of its weight. The weights and their weighted sum of values are
-/// sums over the visible positions, of which each block (at least 8 positions) may have been rescaled. With a cache of
-/// Q8_0, queries may be rounded to 16 bits of their greatest number, and the weights of a block, times the scales of
-/// their values, to 16 bits of the greatest.
+/// sums over the visible positions, of which each block (at least 8 positions) may have been rescaled.
+///
+/// With a cache of Q8_0, queries may be rounded to 8 bits for every 32 columns, powers of two be off by a relative
+/// 2^-18.4 (in every weight and with every block's rescaling), the weights of a block be rounded to 13 bits of the
+/// greatest, and the values of 32 columns to 12 bits of the greatest: 127 codes of 8 bits make 32 units each, of which
+/// a half and a little for the rounded ratio of scales is lost.
 std::vector<double> error_bounds(const problem& p, const data& d) {
   const std::size_t dim = p.shape.head_dim;
   const std::size_t count = p.end() - p.oldest;
   const std::size_t group = p.shape.heads / p.shape.kv_heads;
+  const bool in_integers = p.shape.cache == dtype::q8_0;
+  constexpr std::size_t line = 32;
   std::vector<double> bounds(p.queries * p.width());
   for (std::size_t i = 0; i < p.queries; ++i)
     for (std::size_t h = 0; h < p.shape.heads; ++h) {
@@ -87,11 +92,11 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
       std::vector<double> scores;
       std::vector<const float*> visible;
       std::vector<std::size_t> block;  // of the visible positions
+      std::vector<double> query_errors(dim);
+      for (std::size_t c = 0; in_integers && c < dim; ++c)
+        for (std::size_t other = c / line * line; other < c / line * line + line; ++other)
+          query_errors[c] = std::max(query_errors[c], 0.5 * 1.01 / 127 * std::fabs(q[other]));
       double score_error = 0.0;
-      constexpr double short_rounding = 1.01 * 0x1p-16;
-      double query_error = 0.0;
-      if (p.shape.cache == dtype::q8_0)
-        for (std::size_t c = 0; c < dim; ++c) query_error = std::max(query_error, short_rounding * std::fabs(q[c]));
       for (std::size_t j = p.oldest; j < p.end(); ++j) {
         const std::size_t position = p.first_query + i;
         if (p.shape.causal && j > position) continue;
@@ -99,9 +104,9 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
         const float* k = d.keys.data() + (kv * count + j - p.oldest) * dim;
         double score = 0.0;
         double magnitude = 0.0;
-        double key_sum = 0.0;
+        double lost = 0.0;
         for (std::size_t c = 0; c < dim; ++c) {
-          key_sum += std::fabs(k[c]);
+          lost += query_errors[c] * std::fabs(k[c]);
           score += static_cast<double>(q[c]) * k[c];
           magnitude += std::fabs(static_cast<double>(q[c]) * k[c]);
         }
@@ -112,31 +117,35 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
         block.push_back(j / 64);
         visible.push_back(d.values.data() + (kv * count + j - p.oldest) * dim);
         score_error =
-            std::max(score_error, query_error * key_sum * p.shape.scale +
+            std::max(score_error, lost * p.shape.scale +
                                       rounding * ((static_cast<double>(dim) + 8) * magnitude + 8 * std::fabs(score)));
       }
       const double highest = *std::max_element(scores.begin(), scores.end());
       double total = 0.0;
       for (double& s : scores) total += s = std::exp(s - highest);
-      const double relative = 2 * score_error + rounding * (static_cast<double>(scores.size()) +
-                                                            4 * static_cast<double>(scores.size()) / 8 + 16);
+      const double power_error = in_integers ? 0x1p-18 : 0.0;
+      const double relative =
+          std::expm1(2 * score_error) + power_error * static_cast<double>(block.back() - block.front() + 3) +
+          rounding * (static_cast<double>(scores.size()) + 4 * static_cast<double>(scores.size()) / 8 + 16);
       for (std::size_t c = 0; c < dim; ++c) {
         double magnitude = 0.0;
         for (std::size_t j = 0; j < scores.size(); ++j) magnitude += scores[j] / total * std::fabs(visible[j][c]);
         bounds[i * p.width() + h * dim + c] = 2 * relative * magnitude;  // 2: the weights and their sum
       }
-      if (p.shape.cache != dtype::q8_0) continue;
+      if (!in_integers) continue;
       double weight_error = 0.0;
       double greatest_value = 0.0;
       for (std::size_t j = 0; j < scores.size(); ++j) {
         double top = 0.0;
         for (std::size_t other = 0; other < scores.size(); ++other)
           if (block[other] == block[j]) top = std::max(top, scores[other]);
-        weight_error += short_rounding * top / total;
+        weight_error += 1.01 * 0x1p-14 * top / total;
         for (std::size_t c = 0; c < dim; ++c)
           greatest_value = std::max(greatest_value, static_cast<double>(std::fabs(visible[j][c])));
       }
-      for (std::size_t c = 0; c < dim; ++c) bounds[i * p.width() + h * dim + c] += weight_error * greatest_value;
+      const double value_error = 0.57 / 32 / 127;
+      for (std::size_t c = 0; c < dim; ++c)
+        bounds[i * p.width() + h * dim + c] += (weight_error + value_error) * greatest_value;
     }
   return bounds;
 }
@@ -219,6 +228,27 @@ TEST_CASE("windows, caps, without causality") {
         check<K>({shape, 0, queries, 0, {130}}, 3.0f);
         shape.causal = true;
         check<K>({shape, 97, queries, 0, {97 + queries}}, 3.0f);
+      }
+  });
+}
+
+TEST_CASE("windows, caps and scores far apart over a cache of bytes") {
+  for_each_policy([]<class K>(K) {
+    for (const std::size_t dim : {64, 128})
+      for (const std::size_t queries : {2, 33, 130}) {
+        auto shape = shape_of(8, 2, dim, dtype::q8_0);
+        for (const std::size_t window : {1, 15, 64, 100}) {
+          shape.window = window;
+          check<K>({shape, 150, queries, 0, {150 + queries}});
+        }
+        shape.window = 0;
+        shape.soft_cap = 2.0f;
+        check<K>({shape, 97, queries, 0, {97 + queries}}, 3.0f);
+        shape.soft_cap = 0.0f;
+        check<K>({shape, 97, queries, 0, {97 + queries}}, 10.0f);
+        check<K>({shape, 97, queries, 0, {97 + queries}}, 0.0f);
+        shape.causal = false;
+        check<K>({shape, 0, queries, 0, {200}});
       }
   });
 }

@@ -171,7 +171,7 @@ struct attention_at {
     const kernels::attention_shape shape{heads, kv_heads, head_dim, scale, Config.soft_cap, Config.window, true, type};
     const kernels::attention_rows batch{queries[s.first_row], q_width, mixed[s.first_row], q_width, s.count,
                                         s.position,           spans};
-    constexpr std::size_t block = attention_task_rows;
+    constexpr std::size_t block = attention_task_rows(heads / kv_heads);
     const std::size_t blocks = (s.count + block - 1) / block;
     ctx.pool.run(kv_heads * blocks, [&](std::size_t task) {
       const std::size_t begin = task / kv_heads * block;

@@ -2,6 +2,7 @@
 // What layers of attention do with each head.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
@@ -57,8 +58,11 @@ void store_heads(const float* x, dtype type, std::byte* slot, std::size_t head_s
   for (std::size_t h = 0; h < Heads; ++h) K::store(type, x + h * HeadDim, HeadDim, slot + h * head_stride);
 }
 
-/// Query rows that one task of attention computes.
-inline constexpr std::size_t attention_task_rows = 32;
+/// Query rows that one task of attention computes: with all the heads that share a kv head, 128 query vectors as far as
+/// that leaves tasks enough and does not look at much that is behind a row.
+constexpr std::size_t attention_task_rows(std::size_t heads_a_kv_head) {
+  return std::clamp<std::size_t>(128 / heads_a_kv_head, 16, 64);
+}
 
 /// Scale of scores: as configured, or 1 / sqrt(head_dim).
 inline float score_scale(float configured, std::size_t head_dim) {

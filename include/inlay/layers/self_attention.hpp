@@ -52,12 +52,12 @@ struct self_attention_core {
     task* tasks = ctx.memory.template take<task>(queries.count);
     std::size_t task_count = 0;
     for (const sequence_rows& s : ctx.sequences)
-      for (std::size_t begin = 0; begin < s.count; begin += attention_task_rows) tasks[task_count++] = {&s, begin};
+      for (std::size_t begin = 0; begin < s.count; begin += task_rows) tasks[task_count++] = {&s, begin};
 
     ctx.pool.run(task_count, [&](std::size_t t) {
       const sequence_rows& s = *tasks[t].sequence;
       const std::size_t stride = s.count * head_dim;  // floats from head to head
-      for (std::size_t i = tasks[t].begin; i < std::min(tasks[t].begin + attention_task_rows, s.count); ++i) {
+      for (std::size_t i = tasks[t].begin; i < std::min(tasks[t].begin + task_rows, s.count); ++i) {
         const std::size_t to = s.first_row * kv_width + i * head_dim;
         gather<K>(keys[s.first_row + i], by_head_keys.data + to, stride);
         gather<K>(values[s.first_row + i], by_head_values.data + to, stride);
@@ -74,11 +74,12 @@ struct self_attention_core {
                                   s.count * head_dim * sizeof(float), 0, s.count};
       const kernels::attention_rows batch{
           queries[s.first_row], q_width, mixed[s.first_row], q_width, s.count, 0, {&span, 1}};
-      K::attention(shape, batch, t % kv_heads, begin, std::min(begin + attention_task_rows, s.count));
+      K::attention(shape, batch, t % kv_heads, begin, std::min(begin + task_rows, s.count));
     });
   }
 
  private:
+  static constexpr std::size_t task_rows = attention_task_rows(heads / kv_heads);
   /// Some rows of a sequence, one thread's work.
   struct task {
     const sequence_rows* sequence;

@@ -13,6 +13,10 @@
 #include "inlay/kernels/highway/basics-inl.hpp"
 #include "inlay/kernels/highway/math-inl.hpp"
 #include "inlay/kernels/highway/rows-inl.hpp"
+#include "inlay/kernels/highway/attention_base-inl.hpp"
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#include "inlay/kernels/highway/attention_q8-inl.hpp"
+#endif
 #include "inlay/kernels/highway/attention-inl.hpp"
 #include "inlay/kernels/highway/state-inl.hpp"
 #if INLAY_SMALL_KERNELS
