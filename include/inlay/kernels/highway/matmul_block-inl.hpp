@@ -18,6 +18,8 @@ struct unpacked_group {
 /// Panels and activation rows of a tile: its sums and what they are made of fit the registers.
 inline constexpr std::size_t block_tile_panels = HWY_MAX_BYTES >= 64 ? 2 : 1;
 inline constexpr std::size_t block_tile_rows = 4;
+/// Rows of a tile where that leaves few of them unused: a little faster where there are registers for it.
+inline constexpr std::size_t long_tile_rows = HWY_MAX_BYTES >= 64 ? 5 : block_tile_rows;
 inline constexpr std::size_t block_tile_vectors = block_tile_panels * panel_vectors;
 inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
 /// Groups that are multiplied in one go, between which sums stay in registers.
@@ -83,7 +85,8 @@ struct block_kernels {
   /// Returns where the codes are.
   const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
                                 read_ahead& ahead) = nullptr;
-  void (*multiply_tiles)(const tile_work& work) = nullptr;
+  void (*multiply_tiles)(const tile_work& work) = nullptr;       ///< of block_tile_rows
+  void (*multiply_long_tiles)(const tile_work& work) = nullptr;  ///< of long_tile_rows
   /// As add_row, for up to block_tile_rows rows of activations and the panels of a tile.
   void (*add_few_rows)(const few_rows_work& work) = nullptr;
   /// How many rows of activations are still better multiplied so: every block_tile_rows of them unpack the codes.
@@ -381,29 +384,29 @@ HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t line
     return to.codes[0];
 }
 
-template <int Most, std::size_t Scales>
+template <int Most, std::size_t Scales, std::size_t Rows>
 HWY_NOINLINE void multiply_tiles(const tile_work& work) {
   constexpr std::size_t steps = line_steps / Scales;
   constexpr int offset = Most == signed_codes ? sign_offset : 0;
   constexpr std::size_t panel_floats = sizeof(unpacked_group) / sizeof(float);
   read_ahead ahead[block_tile_panels];
   for (std::size_t p = 0; p < block_tile_panels; ++p) ahead[p] = work.ahead[p];
-  for (std::size_t row = 0; row < work.rows; row += block_tile_rows) {
-    const quantized_line* x[block_tile_rows];
+  for (std::size_t row = 0; row < work.rows; row += Rows) {
+    const quantized_line* x[Rows];
     x[0] = work.x + row * work.row_lines;
     INLAY_UNROLL
-    for (std::size_t m = 1; m < block_tile_rows; ++m) x[m] = row + m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
-    f32s sums[block_tile_vectors][block_tile_rows];
+    for (std::size_t m = 1; m < Rows; ++m) x[m] = row + m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
+    f32s sums[block_tile_vectors][Rows];
     INLAY_UNROLL
-    for (std::size_t m = 0; m < block_tile_rows; ++m) {
+    for (std::size_t m = 0; m < Rows; ++m) {
       INLAY_UNROLL
       for (std::size_t v = 0; v < block_tile_vectors; ++v)
         sums[v][m] = work.from != nullptr ? load(work.from + (row + m) * block_tile_width + v * lanes) : zero();
     }
     for (std::size_t g = 0; g < work.groups; ++g) {
-      f32s tile[block_tile_vectors][block_tile_rows];
+      f32s tile[block_tile_vectors][Rows];
       INLAY_UNROLL
-      for (std::size_t m = 0; m < block_tile_rows; ++m) {
+      for (std::size_t m = 0; m < Rows; ++m) {
         INLAY_UNROLL
         for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = splat(work.zero);
       }
@@ -416,9 +419,9 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
         for (std::size_t p = 0; p < block_tile_panels; ++p) ahead[p].step();
         INLAY_UNROLL
         for (std::size_t part = 0; part < Scales; ++part) {
-          step_sums<Most, steps> dots[block_tile_vectors][block_tile_rows];
+          step_sums<Most, steps> dots[block_tile_vectors][Rows];
           INLAY_UNROLL
-          for (std::size_t m = 0; m < block_tile_rows; ++m) {
+          for (std::size_t m = 0; m < Rows; ++m) {
             const i32s first = start_of_sums<offset>(Scales == 1 ? x[m]->offset : x[m]->half_offsets[part]);
             INLAY_UNROLL
             for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].start(first);
@@ -431,7 +434,7 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
               w[v] = hn::LoadU(u8_tag(), codes[v / panel_vectors] + v % panel_vectors * vector_bytes +
                                              (part * steps + s) * step_bytes);
             INLAY_UNROLL
-            for (std::size_t m = 0; m < block_tile_rows; ++m) {
+            for (std::size_t m = 0; m < Rows; ++m) {
               const i8s quad = splat_quad(x[m]->q + 4 * (part * steps + s));
               INLAY_UNROLL
               for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].add(s, w[v], quad);
@@ -442,7 +445,7 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
           for (std::size_t v = 0; v < block_tile_vectors; ++v)
             scale[v] = load(scales + v / panel_vectors * panel_floats + v % panel_vectors * lanes + part * panel_rows);
           INLAY_UNROLL
-          for (std::size_t m = 0; m < block_tile_rows; ++m) {
+          for (std::size_t m = 0; m < Rows; ++m) {
             const i32s exponent = splat_int(x[m]->exponent);
             INLAY_UNROLL
             for (std::size_t v = 0; v < block_tile_vectors; ++v)
@@ -453,11 +456,11 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
         for (std::size_t p = 0; p < block_tile_panels; ++p) codes[p] += line_steps * step_bytes;
         scales += Scales * panel_rows;
         INLAY_UNROLL
-        for (std::size_t m = 0; m < block_tile_rows; ++m) ++x[m];
+        for (std::size_t m = 0; m < Rows; ++m) ++x[m];
       }
       if (work.bases != 0) {
         INLAY_UNROLL
-        for (std::size_t m = 0; m < block_tile_rows; ++m) x[m] -= work.lines[g];
+        for (std::size_t m = 0; m < Rows; ++m) x[m] -= work.lines[g];
         const float* bases = work.unpacked[g]->bases[0];
         for (std::size_t line = 0; line < work.lines[g]; ++line) {
           for (std::size_t part = 0; part < work.bases; ++part, bases += panel_rows) {
@@ -466,25 +469,25 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
             for (std::size_t v = 0; v < block_tile_vectors; ++v)
               base[v] = load(bases + v / panel_vectors * panel_floats + v % panel_vectors * lanes);
             INLAY_UNROLL
-            for (std::size_t m = 0; m < block_tile_rows; ++m) {
+            for (std::size_t m = 0; m < Rows; ++m) {
               const f32s sum = splat(work.bases == 1 ? x[m]->sum : x[m]->half_sums[part]);
               INLAY_UNROLL
               for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = multiply_add(base[v], sum, tile[v][m]);
             }
           }
           INLAY_UNROLL
-          for (std::size_t m = 0; m < block_tile_rows; ++m) ++x[m];
+          for (std::size_t m = 0; m < Rows; ++m) ++x[m];
         }
       }
       INLAY_UNROLL
-      for (std::size_t m = 0; m < block_tile_rows; ++m) {
+      for (std::size_t m = 0; m < Rows; ++m) {
         const f32s unit = splat(x[m][-1].unit);
         INLAY_UNROLL
         for (std::size_t v = 0; v < block_tile_vectors; ++v) sums[v][m] = multiply_add(tile[v][m], unit, sums[v][m]);
       }
     }
     INLAY_UNROLL
-    for (std::size_t m = 0; m < block_tile_rows; ++m) {
+    for (std::size_t m = 0; m < Rows; ++m) {
       if (row + m >= work.rows) break;
       INLAY_UNROLL
       for (std::size_t v = 0; v < block_tile_vectors; ++v)
@@ -496,8 +499,13 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
 template <class Format>
 constexpr block_kernels kernels_of_format() {
   using form = unpacked_form<Format>;
-  block_kernels kernels{Format::line_bytes, form::bases,     &Format::pack,
-                        &add_row<Format>,   &unpack<Format>, &multiply_tiles<form::most, form::scales>};
+  block_kernels kernels{Format::line_bytes,
+                        form::bases,
+                        &Format::pack,
+                        &add_row<Format>,
+                        &unpack<Format>,
+                        &multiply_tiles<form::most, form::scales, block_tile_rows>,
+                        &multiply_tiles<form::most, form::scales, long_tile_rows>};
   if constexpr (multiplies_few_rows && (Format::scales == 1 || Format::fold > 0)) {
     kernels.add_few_rows = &add_few_rows<Format>;
     kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
@@ -587,10 +595,15 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
 inline void multiply_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x, std::size_t x_rows,
                           float* out, std::size_t stride, std::size_t begin, std::size_t end, bool add) {
   if (x_rows <= format.few_rows) return multiply_few_rows(format, w, x, x_rows, out, stride, begin, end, add);
-  constexpr std::size_t batch = 256;  // rows that are multiplied with weights before the next ones are unpacked
+  // Rows that are multiplied with weights before the next ones are unpacked, in tiles.
+  constexpr std::size_t most_batch = 256 + long_tile_rows;
+  const auto in_tiles = [](std::size_t rows, std::size_t tile) { return (rows + tile - 1) / tile * tile; };
+  const bool long_tiles = in_tiles(x_rows, long_tile_rows) * 25 <= in_tiles(x_rows, block_tile_rows) * 26;
+  const std::size_t tile_rows = long_tiles ? long_tile_rows : block_tile_rows;
+  const std::size_t batch = in_tiles(256, tile_rows);
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::size_t row_lines = quantized_row_bytes(w.columns) / sizeof(quantized_line);
-  alignas(64) float sums[batch * block_tile_width];
+  alignas(64) float sums[most_batch * block_tile_width];
   alignas(64) unpacked_group unpacked[block_tile_groups][block_tile_panels];
   tile_work work;
   work.bases = format.bases;
@@ -598,7 +611,7 @@ inline void multiply_rows(const block_kernels& format, const matrix_ref& w, cons
   work.zero = 0.0f;
   for (std::size_t i = 0; i < x_rows; i += batch) {
     work.rows = std::min(batch, x_rows - i);
-    const std::size_t tiles = (work.rows + block_tile_rows - 1) / block_tile_rows;
+    const std::size_t tiles = (work.rows + tile_rows - 1) / tile_rows;
     // Asked for while unpacking, and with every tile.
     const std::size_t ahead_bytes = ((format.line_bytes + 63) / 64 + tiles) / (tiles + 1) * 64;
     for (std::size_t r = begin; r < end; r += block_tile_width) {
@@ -626,7 +639,7 @@ inline void multiply_rows(const block_kernels& format, const matrix_ref& w, cons
         const bool last = c == w.columns;
         work.to = last && direct ? out + i * stride + r : sums;
         work.to_stride = last && direct ? stride : block_tile_width;
-        format.multiply_tiles(work);
+        (long_tiles ? format.multiply_long_tiles : format.multiply_tiles)(work);
       }
       if (direct) continue;
       for (std::size_t p = 0; p < block_tile_panels && r + p * panel_rows < end; ++p)
