@@ -17,6 +17,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/core/fixed_string.hpp"
 #include "inlay/core/function_ref.hpp"
+#include "inlay/core/read_trail.hpp"
 #include "inlay/core/thread_pool.hpp"
 
 namespace {
@@ -141,6 +142,61 @@ TEST_CASE("what one job writes, the next reads") {
     REQUIRE(next == expected);
     values = next;
   }
+}
+
+TEST_CASE("a job that says what it reads is a job like any other") {
+  std::vector<std::byte> memory(1 << 16);
+  for (const std::size_t threads : {1, 2, 5}) {
+    inlay::thread_pool pool(threads);
+    for (int round = 0; round < 200; ++round) {
+      std::vector<std::atomic<int>> runs(31);
+      const std::size_t begin = round % 5 * 4096;
+      pool.run(
+          runs.size(), [&](std::size_t i) { ++runs[i]; },
+          [&](std::size_t t) { return std::span<const std::byte>(memory).subspan(begin + t * 640, round % 3 * 1000); });
+      if (round % 2 == 0) pool.run(3, [&](std::size_t i) { ++runs[i]; });
+      for (std::size_t i = 0; i < runs.size(); ++i) REQUIRE(runs[i] == (i < 3 && round % 2 == 0 ? 2 : 1));
+    }
+  }
+}
+
+TEST_CASE("a trail tells what was read after a job the last time") {
+  std::vector<std::byte> memory(1000);
+  inlay::read_trail trail(2);
+  const auto add = [&](std::size_t job, std::size_t bytes) {
+    trail.add([&](std::size_t t) { return std::span<const std::byte>(memory).subspan(100 * job + 50 * t, bytes); });
+  };
+  const auto is = [&](std::size_t thread, std::size_t job) {
+    return trail.next(thread).data() == memory.data() + 100 * job + 50 * thread;
+  };
+  CHECK(trail.next(0).empty());
+  for (const std::size_t job : {1, 2, 3}) {
+    add(job, 10 * job);
+    CHECK(trail.next(1).empty());
+  }
+  add(1, 10);
+  CHECK(is(0, 2));
+  CHECK(is(1, 2));
+  CHECK(trail.next(1).size() == 20);
+  add(3, 30);  // not what was expected
+  CHECK(is(1, 1));
+  add(1, 10);
+  CHECK(is(0, 3));
+
+  // More jobs than it has room for: what is forgotten is not made up.
+  std::vector<std::byte> many(64 * 9000);
+  for (int pass = 0; pass < 2; ++pass)
+    for (std::size_t job = 0; job < 9000; ++job) {
+      trail.add([&](std::size_t) { return std::span<const std::byte>(many).subspan(64 * job, 1); });
+      const auto next = trail.next(0);
+      REQUIRE((next.size() <= 30 && (next.size() != 1 || (next.data() - many.data()) % 64 == 0)));
+    }
+
+  inlay::read_ahead ahead(std::span<const std::byte>(many).first(64 * 20));
+  int steps = 0;
+  while (ahead.step()) ++steps;
+  CHECK(steps == 3);
+  CHECK_FALSE(inlay::read_ahead().step());
 }
 
 TEST_CASE("function_ref calls what it was made from") {

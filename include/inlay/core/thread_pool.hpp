@@ -10,9 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "inlay/config/macros.hpp"
+#include "inlay/core/read_trail.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -28,17 +30,19 @@ class thread_pool {
     if (threads < 2) return;
     shared_ = std::make_unique<shared>();
     shares_ = std::make_unique<share[]>(threads);
+    trail_ = std::make_unique<read_trail>(threads);
     shared_->shares = shares_.get();
     workers_ = std::make_unique<handle[]>(threads - 1);
     while (count_ + 1 < threads && start(workers_[count_])) ++count_;
+    shared_->threads = size();
   }
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
   ~thread_pool() {
     if (count_ == 0) return;
     shared_->stop.store(true, std::memory_order_relaxed);
-    shared_->generation.fetch_add(1, std::memory_order_release);
-    shared_->generation.notify_all();
+    for (std::size_t t = 1; t <= count_; ++t) shares_[t].generation.fetch_add(1, std::memory_order_seq_cst);
+    wake();
     for (std::size_t i = 0; i < count_; ++i) join(workers_[i]);
   }
 
@@ -52,37 +56,49 @@ class thread_pool {
       for (std::size_t i = 0; i < tasks; ++i) f(i);
       return;
     }
-    shared& s = *shared_;
-    s.function = [](const void* closure, std::size_t i) { (*static_cast<const F*>(closure))(i); };
-    s.closure = &f;
-    s.threads = size();
-    for (std::size_t t = 0; t <= count_; ++t) {
-      shares_[t].next.store(tasks * t / size(), std::memory_order_relaxed);
-      shares_[t].end = tasks * (t + 1) / size();
-    }
-    s.busy.store(count_, std::memory_order_relaxed);
-    s.generation.fetch_add(1, std::memory_order_seq_cst);
-    if (s.sleeping.load(std::memory_order_seq_cst) != 0) s.generation.notify_all();
-    work(s, 0);
+    const auto call = [](const void* closure, std::size_t i) { (*static_cast<const F*>(closure))(i); };
+    fork(tasks, call, &f);
+    work(*shared_, 0);
+    // Who fell asleep while the job was handed out, unseen, is woken now, when that order costs nothing any more.
+    if (shared_->sleeping.fetch_add(0, std::memory_order_seq_cst) != 0) wake();
     // A worker that is not running holds its task until the system lets it: spinning on would only be in its way.
-    for (int i = 0; s.busy.load(std::memory_order_acquire) != 0; ++i) i < spins ? pause() : std::this_thread::yield();
+    for (std::size_t t = 1; t <= count_; ++t)
+      for (int i = 0; shares_[t].done.load(std::memory_order_acquire) != generation_; ++i) {
+        if (ahead_.step()) continue;
+        i < spins ? pause() : std::this_thread::yield();
+      }
+  }
+
+  /// The same. Thread t begins with reading reads(t), a span of bytes, and many such jobs come again and again in the
+  /// same order: a thread that waits asks for what it reads next.
+  template <class F, class Reads>
+  void run(std::size_t tasks, const F& f, const Reads& reads) {
+    if (count_ != 0) {
+      trail_->add(reads);
+      for (std::size_t t = 1; t <= count_; ++t) shares_[t].next_read = trail_->next(t);
+      ahead_ = read_ahead(trail_->next(0));
+    }
+    run(tasks, f);
   }
 
  private:
+  using function = void (*)(const void*, std::size_t);
+  /// What one thread is told of a job. A line of its own is all that a worker looks at while it waits.
   struct alignas(64) share {
+    std::atomic<std::uint32_t> generation{0};
     std::atomic<std::size_t> next{0};
     std::size_t end = 0;
+    function call = nullptr;
+    const void* closure = nullptr;
+    std::span<const std::byte> next_read;
+    alignas(64) std::atomic<std::uint32_t> done{0};  ///< the generation whose job has been done
   };
   struct shared {
-    alignas(64) std::atomic<std::uint32_t> generation{0};
     std::atomic<std::uint32_t> sleeping{0};
     std::atomic<bool> stop{false};
-    void (*function)(const void*, std::size_t) = nullptr;
-    const void* closure = nullptr;
-    share* shares = nullptr;
-    std::size_t threads = 0;              ///< that work on the job
     std::atomic<std::size_t> numbers{0};  ///< given out to workers
-    alignas(64) std::atomic<std::size_t> busy{0};
+    share* shares = nullptr;
+    std::size_t threads = 0;  ///< that work on the job
   };
 
   static constexpr int spins = 4000;  // some 50 to 100 microseconds
@@ -95,31 +111,57 @@ class thread_pool {
 #endif
   }
 
+  void fork(std::size_t tasks, function call, const void* closure) {
+    ++generation_;
+    for (std::size_t t = 0; t <= count_; ++t) {
+      share& s = shares_[t];
+      s.next.store(tasks * t / size(), std::memory_order_relaxed);
+      s.end = tasks * (t + 1) / size();
+      s.call = call;
+      s.closure = closure;
+    }
+    for (std::size_t t = 1; t <= count_; ++t) shares_[t].generation.store(generation_, std::memory_order_release);
+    if (shared_->sleeping.load(std::memory_order_relaxed) != 0) wake();
+  }
+  void wake() {
+    for (std::size_t t = 1; t <= count_; ++t) shares_[t].generation.notify_one();
+  }
+
   static void work(const shared& s, std::size_t self) {
+    const function call = s.shares[self].call;
+    const void* const closure = s.shares[self].closure;
     for (std::size_t turn = 0; turn < s.threads; ++turn) {
       share& from = s.shares[self + turn < s.threads ? self + turn : self + turn - s.threads];
       while (from.next.load(std::memory_order_relaxed) < from.end) {
         const std::size_t i = from.next.fetch_add(1, std::memory_order_relaxed);
-        if (i < from.end) s.function(s.closure, i);
+        if (i < from.end) call(closure, i);
       }
     }
   }
 
   static void serve(shared& s) {
     const std::size_t self = s.numbers.fetch_add(1, std::memory_order_relaxed) + 1;
+    share& own = s.shares[self];
+    const std::byte* asked = nullptr;
+    read_ahead ahead;
     for (std::uint32_t seen = 0;;) {
-      for (int i = 0; i < spins && s.generation.load(std::memory_order_acquire) == seen; ++i) pause();
-      if (s.generation.load(std::memory_order_acquire) == seen) {
+      for (int i = 0; i < spins && own.generation.load(std::memory_order_acquire) == seen; ++i)
+        if (!ahead.step()) pause();
+      if (own.generation.load(std::memory_order_acquire) == seen) {
         s.sleeping.fetch_add(1, std::memory_order_seq_cst);
-        s.generation.wait(seen, std::memory_order_seq_cst);
+        own.generation.wait(seen, std::memory_order_seq_cst);
         s.sleeping.fetch_sub(1, std::memory_order_relaxed);
       }
-      const std::uint32_t now = s.generation.load(std::memory_order_acquire);
+      const std::uint32_t now = own.generation.load(std::memory_order_acquire);
       if (now == seen) continue;
       seen = now;
       if (s.stop.load(std::memory_order_relaxed)) return;
       work(s, self);
-      s.busy.fetch_sub(1, std::memory_order_release);
+      if (own.next_read.data() != asked) {
+        ahead = read_ahead(own.next_read);
+        asked = own.next_read.data();
+      }
+      own.done.store(seen, std::memory_order_release);
     }
   }
 
@@ -143,7 +185,10 @@ class thread_pool {
   std::unique_ptr<shared> shared_;
   std::unique_ptr<share[]> shares_;
   std::unique_ptr<handle[]> workers_;
+  std::unique_ptr<read_trail> trail_;
+  read_ahead ahead_;  ///< the caller's
   std::size_t count_ = 0;
+  std::uint32_t generation_ = 0;
 };
 
 /// The threads a computation of this machine is best run on by default: its logical CPUs, at least 1.

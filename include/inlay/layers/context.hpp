@@ -123,27 +123,14 @@ class context {
     if (std::any_of(products.begin(), products.end(),
                     [](const product& p) { return !is_float(p.weight.type) && K::wants_quantized(p.weight.type); }))
       quantize(x, room);
-    std::size_t bytes = 0;
-    for (const product& p : products) bytes += weight_bytes(p);
-    const std::size_t parts = pieces(bytes * std::max<std::size_t>(x.count / 4, 1));
-    pool.run(parts, [&](std::size_t part) {
-      stretch s{bytes * part / parts, bytes * (part + 1) / parts};
-      for (const product& p : products) multiply(p, x, s, weight_bytes(p));
-    });
+    multiply_all(products.size(), [&](std::size_t i) { return input_and_output{x, products[i]}; });
     if (adapted != nullptr)
       for (const product& p : products) adapt(p, x);
   }
 
   /// Products whose inputs differ and are quantized already where their weights want it: one piece of work.
   void linear(std::span<const product_of> products) {
-    const auto cost = [](const product_of& p) { return weight_bytes(p.y) * std::max<std::size_t>(p.x.count / 4, 1); };
-    std::size_t total = 0;
-    for (const product_of& p : products) total += cost(p);
-    const std::size_t parts = pieces(total);
-    pool.run(parts, [&](std::size_t part) {
-      stretch s{total * part / parts, total * (part + 1) / parts};
-      for (const product_of& p : products) multiply(p.y, p.x, s, cost(p));
-    });
+    multiply_all(products.size(), [&](std::size_t i) { return input_and_output{products[i].x, products[i].y}; });
     if (adapted != nullptr)
       for (const auto& [x, y] : products) adapt(y, x);
   }
@@ -163,7 +150,7 @@ class context {
   /// f(begin, end) for ranges of rows that together are [0, count), in parallel when it pays.
   template <class F>
   void for_rows(std::size_t count, std::size_t bytes_a_row, const F& f) {
-    const std::size_t parts = std::min(count, pieces(count * bytes_a_row));
+    const std::size_t parts = std::min(count, pieces(count * bytes_a_row, worth_a_piece));
     pool.run(parts, [&](std::size_t part) { f(count * part / parts, count * (part + 1) / parts); });
   }
 
@@ -194,15 +181,62 @@ class context {
     }
   }
 
-  /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
-  /// enough that handing them out costs nothing.
-  std::size_t pieces(std::size_t bytes) const {
-    constexpr std::size_t worth_a_fork = 16 << 10;
-    constexpr std::size_t worth_a_piece = 256 << 10;
-    if (pool.size() == 1 || bytes < worth_a_fork) return 1;
-    return std::clamp(bytes / worth_a_piece, pool.size(), 8 * pool.size());
+  struct input_and_output {
+    const kernels::activations& x;
+    const product& y;
+  };
+
+  /// each(0) ... each(count - 1), as one piece of work.
+  template <class Each>
+  void multiply_all(std::size_t count, const Each& each) {
+    const auto cost = [&](std::size_t i) {
+      const auto [x, y] = each(i);
+      return weight_bytes(y) * std::max<std::size_t>(x.count / 4, 1);
+    };
+    std::size_t total = 0;
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      total += cost(i);
+      most = std::max(most, each(i).x.count);
+    }
+    // Products of one row read what they work on once: where they are cut makes no difference to them.
+    const std::size_t parts = pieces(total, most == 1 ? worth_a_piece / 4 : worth_a_piece);
+    const auto at = [&](std::size_t part) { return total / parts * part + total % parts * part / parts; };
+    const auto multiply_part = [&](std::size_t part) {
+      stretch s{at(part), at(part + 1)};
+      for (std::size_t i = 0; i < count; ++i) multiply(each(i).y, each(i).x, s, cost(i));
+    };
+    // A thread that waits may ask for its first piece of this much.
+    constexpr std::size_t most_ahead = 256 << 10;
+    const auto reads = [&](std::size_t thread) -> std::span<const std::byte> {
+      std::size_t begin = at(parts * thread / pool.size());
+      for (std::size_t i = 0; i < count; begin -= cost(i++))
+        if (begin < cost(i)) {
+          const kernels::matrix_ref& w = each(i).y.weight;
+          return {w.data + panels(w) * begin / cost(i) * panel_bytes(w), std::min(total / pool.size(), most_ahead)};
+        }
+      return {};
+    };
+    pool.run(parts, multiply_part, reads);
   }
 
+  /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
+  /// enough that handing them out costs nothing.
+  std::size_t pieces(std::size_t bytes, std::size_t piece) const {
+    constexpr std::size_t worth_a_fork = 16 << 10;
+    if (pool.size() == 1 || bytes < worth_a_fork) return 1;
+    const std::size_t most = 8 * pool.size() * (worth_a_piece / piece);
+    return std::clamp(bytes / piece, pool.size(), most);
+  }
+  static constexpr std::size_t worth_a_piece = 256 << 10;
+
+  static std::size_t panels(const kernels::matrix_ref& w) {
+    return (w.rows + kernels::panel_rows - 1) / kernels::panel_rows;
+  }
+  static std::size_t panel_bytes(const kernels::matrix_ref& w) {
+    return w.layout == kernels::layout::panels ? K::panel_bytes(w.type, w.columns)
+                                               : kernels::panel_rows * row_bytes(w.type, w.columns);
+  }
   static std::size_t weight_bytes(const product& p) {
     return p.weight.rows * row_bytes(p.weight.type, p.weight.columns);
   }
@@ -213,9 +247,9 @@ class context {
   };
   /// The part of p, which is `cost` long, that lies in s, in whole panels; then moves s to the next product.
   static void multiply(const product& p, const kernels::activations& x, stretch& s, std::size_t cost) {
-    const std::size_t panels = (p.weight.rows + kernels::panel_rows - 1) / kernels::panel_rows;
+    const std::size_t all = panels(p.weight);
     const auto panel_at = [&](std::size_t at) {
-      return static_cast<std::ptrdiff_t>(at) <= 0 ? 0 : at >= cost ? panels : panels * at / cost;
+      return static_cast<std::ptrdiff_t>(at) <= 0 ? 0 : at >= cost ? all : all * at / cost;
     };
     const std::size_t begin = panel_at(s.begin) * kernels::panel_rows;
     const std::size_t end = std::min(panel_at(s.end) * kernels::panel_rows, p.weight.rows);
