@@ -42,8 +42,10 @@ class loaded_model final : public model_of_file {
     s->place(memory, options);
   }
   void forward(const batch& b, workspace w) const override {
-    model.template forward<K>(b, w);
-    looked_up(b.tokens.size());
+    const auto told = [this](std::size_t rows) { looked_up(rows); };
+    batch telling = b;
+    telling.looked_up = told;
+    model.template forward<K>(telling, w);
   }
   std::size_t mark_bytes(const state_options& options) const override { return Model::mark_bytes(options); }
   void for_each_state_part(const std::byte* object, std::size_t position, state_parts which,

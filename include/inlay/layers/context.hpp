@@ -25,6 +25,7 @@ struct product {
   float* out = nullptr;
   std::size_t stride = 0;  ///< floats between rows of out
   bool add = false;
+  std::size_t first_row = 0;  ///< of the parameter, of which `weight` may be a part
 };
 
 /// A product with an input of its own.
@@ -36,7 +37,7 @@ struct product_of {
 /// y = W x.
 template <std::size_t Out, std::size_t In>
 product into(const matrix<Out, In>& w, rows<Out> y) {
-  return {w.ref, nullptr, y.data, Out, false};
+  return {w.ref, nullptr, y.data, Out};
 }
 /// y = W x + b; b may be absent.
 template <std::size_t Out, std::size_t In, class Bias>
@@ -135,6 +136,18 @@ class context {
       for (const auto& [x, y] : products) adapt(y, x);
   }
 
+  /// The part of a product that computes its outputs [begin, end), with `begin` a multiple of kernels::panel_rows, into
+  /// rows of their own.
+  static product part_of(product p, std::size_t begin, std::size_t end, float* out) {
+    p.weight.data += begin / kernels::panel_rows * panel_bytes(p.weight);
+    p.weight.rows = end - begin;
+    if (p.bias != nullptr) p.bias += begin;
+    p.out = out;
+    p.stride = end - begin;
+    p.first_row += begin;
+    return p;
+  }
+
   /// Fills `room` with the quantized form of x and points x at it.
   void quantize(kernels::activations& x, std::byte* room) {
     const std::size_t bytes = K::quantized_row_bytes(x.columns);
@@ -165,9 +178,13 @@ class context {
  private:
   /// Adds the low-rank changes of a product's weight.
   void adapt(const product& p, const kernels::activations& x) {
-    for (const low_rank_update& u : adapted->of(p.weight.data)) {
+    const std::size_t first_panel = p.first_row / kernels::panel_rows;
+    for (const low_rank_update& u : adapted->of(p.weight.data - first_panel * panel_bytes(p.weight))) {
       const std::size_t rank = u.a.rows;
-      for_rows(x.count, (u.a.columns + u.b.rows) * rank * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      kernels::matrix_ref b = u.b;
+      b.data += first_panel * panel_bytes(b);
+      b.rows = p.weight.rows;
+      for_rows(x.count, (u.a.columns + b.rows) * rank * sizeof(float), [&](std::size_t begin, std::size_t end) {
         const std::size_t count = end - begin;
         float* narrow = adapted->scratch + begin * adapted->stride;
         K::matmul(u.a, {x.values + begin * x.stride, count, x.columns, x.stride, nullptr}, narrow, adapted->stride, 0,
@@ -175,7 +192,7 @@ class context {
         for (std::size_t i = 0; i < count; ++i)
           K::map(formula::a * u.scale, rank, narrow + i * adapted->stride,
                  static_cast<const float*>(narrow + i * adapted->stride));
-        K::matmul(u.b, {narrow, count, rank, adapted->stride, nullptr}, p.out + begin * p.stride, p.stride, 0, u.b.rows,
+        K::matmul(b, {narrow, count, rank, adapted->stride, nullptr}, p.out + begin * p.stride, p.stride, 0, b.rows,
                   true);
       });
     }

@@ -2,7 +2,9 @@
 // Feed-forward layers: down(act(up x)), and the gated form down(act(gate x) * up x) (Shazeer 2020).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "inlay/layers/activation.hpp"
 #include "inlay/layers/context.hpp"
@@ -11,6 +13,65 @@
 namespace inlay {
 
 namespace detail {
+
+/// A feed-forward layer's inner rows. Of many rows, strips of columns are made one after another, and kept in the form
+/// that the last product wants: as floats, all of them would be most of a model's scratch memory.
+template <std::size_t Inner>
+struct inner_rows {
+  static constexpr std::size_t strip = std::min<std::size_t>(Inner, 1024);  ///< columns
+  static constexpr std::size_t few = 128 << 10;                             ///< floats that need no strips
+
+  static constexpr std::size_t scratch_bytes(std::size_t rows, std::size_t products) {
+    return float_bytes(rows * Inner) + products * float_bytes(std::max(rows * strip, std::min(rows * Inner, few)));
+  }
+
+  /// down(act(products of x)).
+  template <class Context, std::size_t Width, class Formula, std::size_t Products>
+  static void forward(Context& ctx, const_rows<Width> x, const product (&products)[Products], Formula act,
+                      const product& down) {
+    using K = typename Context::kernel;
+    const arena::frame frame(ctx.memory);
+    const std::size_t width = x.count * Inner <= few ? Inner : strip;
+    float* parts[Products];
+    for (float*& part : parts) part = ctx.memory.template take<float>(x.count * width);
+    float* const hidden = ctx.memory.template take<float>(x.count * Inner);
+    auto* const codes = reinterpret_cast<std::byte*>(hidden);
+    const bool quantized = K::wants_quantized(down.weight.type) && ctx.adapted == nullptr;
+    const std::size_t row = K::quantized_row_bytes(Inner);
+
+    kernels::activations input{x.data, x.count, Width, Width, nullptr};
+    if (std::any_of(products, products + Products, [](const product& p) { return K::wants_quantized(p.weight.type); }))
+      ctx.quantize(input, ctx.quantized);
+    for (std::size_t begin = 0; begin < Inner; begin += width) {
+      const std::size_t columns = std::min(width, Inner - begin);
+      product_of some[Products];
+      for (std::size_t p = 0; p < Products; ++p)
+        some[p] = {input, ctx.part_of(products[p], begin, begin + columns, parts[p])};
+      ctx.linear(std::span<const product_of>(some));
+      const std::size_t blocks = (columns + strip - 1) / strip;
+      ctx.for_rows(x.count * blocks, strip * sizeof(float), [&](std::size_t first, std::size_t last) {
+        for (std::size_t b = first; b < last; ++b) {
+          const std::size_t i = b / blocks, from = b % blocks * strip, count = std::min(strip, columns - from);
+          float* const values = parts[0] + i * columns + from;
+          float* const to = quantized ? values : hidden + i * Inner + begin + from;
+          if constexpr (Products == 1)
+            K::map(act, count, to, static_cast<const float*>(values));
+          else
+            K::map(act, count, to, static_cast<const float*>(values),
+                   static_cast<const float*>(parts[1] + i * columns + from));
+          if (quantized)
+            K::quantize_rows({values, 1, count, count, nullptr},
+                             codes + i * row + K::quantized_row_bytes(begin + from) - K::quantized_row_bytes(0));
+        }
+      });
+    }
+    kernels::activations all{hidden, x.count, Inner, Inner, nullptr};
+    if (!quantized) return ctx.linear(all, {&down, 1}, ctx.quantized);
+    all.quantized = codes;
+    const product_of last[] = {{all, down}};
+    ctx.linear(std::span<const product_of>(last));
+  }
+};
 
 template <std::size_t Inner, class Activation, bool Bias, std::size_t Width>
 struct gated_mlp_at {
@@ -27,16 +88,13 @@ struct gated_mlp_at {
                  parameter{"up.weight", &self::up},     parameter{"up.bias", &self::up_bias},
                  parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
   }
-  static constexpr std::size_t scratch_bytes(std::size_t rows) { return 2 * float_bytes(rows * Inner); }
+  static constexpr std::size_t scratch_bytes(std::size_t rows) { return inner_rows<Inner>::scratch_bytes(rows, 2); }
 
   template <class Context>
   void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {
-    const arena::frame frame(ctx.memory);
-    const auto g = ctx.template take_rows<Inner>(x.count);
-    const auto u = ctx.template take_rows<Inner>(x.count);
-    ctx.linear(x, into(gate, gate_bias, g), into(up, up_bias, u));
-    ctx.map(Activation::of(formula::a) * formula::b, g, g, u);
-    ctx.linear(const_rows<Inner>(g), into(down, down_bias, y));
+    constexpr rows<Inner> in_strips;
+    inner_rows<Inner>::forward(ctx, x, {into(gate, gate_bias, in_strips), into(up, up_bias, in_strips)},
+                               Activation::of(formula::a) * formula::b, into(down, down_bias, y));
   }
 };
 
@@ -53,15 +111,13 @@ struct mlp_at {
     return tuple{parameter{"up.weight", &self::up}, parameter{"up.bias", &self::up_bias},
                  parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
   }
-  static constexpr std::size_t scratch_bytes(std::size_t rows) { return float_bytes(rows * Inner); }
+  static constexpr std::size_t scratch_bytes(std::size_t rows) { return inner_rows<Inner>::scratch_bytes(rows, 1); }
 
   template <class Context>
   void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {
-    const arena::frame frame(ctx.memory);
-    const auto u = ctx.template take_rows<Inner>(x.count);
-    ctx.linear(x, into(up, up_bias, u));
-    ctx.map(Activation::of(formula::a), u, u);
-    ctx.linear(const_rows<Inner>(u), into(down, down_bias, y));
+    constexpr rows<Inner> in_strips;
+    inner_rows<Inner>::forward(ctx, x, {into(up, up_bias, in_strips)}, Activation::of(formula::a),
+                               into(down, down_bias, y));
   }
 };
 

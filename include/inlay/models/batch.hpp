@@ -7,6 +7,7 @@
 #include <span>
 
 #include "inlay/core/buffer.hpp"
+#include "inlay/core/function_ref.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/layers/adaptation.hpp"
 #include "inlay/layers/rows.hpp"
@@ -16,11 +17,12 @@ namespace inlay {
 /// Tokens of one or several sequences, each continuing its own state: a prompt's chunk, one token, or one token of each
 /// of many sequences. The states are advanced.
 struct batch {
-  std::span<const std::int32_t> tokens;      ///< all in [0, vocab)
-  std::span<const sequence_rows> sequences;  ///< whose tokens these are, in order; together all of `tokens`
-  std::span<const std::uint32_t> wanted;     ///< rows whose logits are computed, increasing
-  float* logits = nullptr;                   ///< [wanted.size(), vocab]
-  const adaptation* adapted = nullptr;       ///< of the model's weights, for all of the tokens; null: none
+  std::span<const std::int32_t> tokens;            ///< all in [0, vocab)
+  std::span<const sequence_rows> sequences;        ///< whose tokens these are, in order; together all of `tokens`
+  std::span<const std::uint32_t> wanted;           ///< rows whose logits are computed, increasing
+  float* logits = nullptr;                         ///< [wanted.size(), vocab]
+  const adaptation* adapted = nullptr;             ///< of the model's weights, for all of the tokens; null: none
+  function_ref<void(std::size_t)> looked_up = {};  ///< told of every few rows of the embedding that were read
 };
 
 /// What a forward pass works with.
