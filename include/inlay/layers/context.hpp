@@ -129,9 +129,11 @@ class context {
       for (const product& p : products) adapt(p, x);
   }
 
-  /// Products whose inputs differ and are quantized already where their weights want it: one piece of work.
-  void linear(std::span<const product_of> products) {
-    multiply_all(products.size(), [&](std::size_t i) { return input_and_output{products[i].x, products[i].y}; });
+  /// Products whose inputs differ and are quantized already where their weights want it: one piece of work. `chosen`:
+  /// by what was computed, so that another pass may have others in their place.
+  void linear(std::span<const product_of> products, bool chosen = false) {
+    multiply_all(
+        products.size(), [&](std::size_t i) { return input_and_output{products[i].x, products[i].y}; }, chosen);
     if (adapted != nullptr)
       for (const auto& [x, y] : products) adapt(y, x);
   }
@@ -205,7 +207,7 @@ class context {
 
   /// each(0) ... each(count - 1), as one piece of work.
   template <class Each>
-  void multiply_all(std::size_t count, const Each& each) {
+  void multiply_all(std::size_t count, const Each& each, bool chosen = false) {
     const auto cost = [&](std::size_t i) {
       const auto [x, y] = each(i);
       return weight_bytes(y) * std::max<std::size_t>(x.count / 4, 1);
@@ -234,7 +236,7 @@ class context {
         }
       return {};
     };
-    pool.run(parts, multiply_part, reads);
+    chosen ? pool.run(parts, multiply_part) : pool.run(parts, multiply_part, reads);
   }
 
   /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
@@ -251,7 +253,7 @@ class context {
     return (w.rows + kernels::panel_rows - 1) / kernels::panel_rows;
   }
   static std::size_t panel_bytes(const kernels::matrix_ref& w) {
-    return w.layout == kernels::layout::panels ? K::panel_bytes(w.type, w.columns)
+    return w.layout == kernels::layout::panels ? K::panel_bytes(w.type, kernels::panel_rows, w.columns)
                                                : kernels::panel_rows * row_bytes(w.type, w.columns);
   }
   static std::size_t weight_bytes(const product& p) {

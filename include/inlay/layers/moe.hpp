@@ -122,22 +122,29 @@ struct moe_at {
       if constexpr (Config.gated) products[used++] = {part, {gate[e], nullptr, g[first[e]], inner, false}};
       products[used++] = {part, {up[e], nullptr, u[first[e]], inner, false}};
     }
-    ctx.linear(std::span<const product_of>(products, used));
-    if constexpr (Config.gated)
-      ctx.map(Activation::of(formula::a) * formula::b, u, g, u);
-    else
-      ctx.map(Activation::of(formula::a), u, u);
-
+    ctx.linear(std::span<const product_of>(products, used), true);
     kernels::activations hidden{u.data, routed, inner, inner, nullptr};
+    const std::size_t code_bytes = K::quantized_row_bytes(inner);
+    std::byte* codes = nullptr;
     if (K::wants_quantized(down.first.type))
-      ctx.quantize(hidden, ctx.memory.template take<std::byte>(routed * K::quantized_row_bytes(inner)));
+      hidden.quantized = codes = ctx.memory.template take<std::byte>(routed * code_bytes);
+    ctx.for_rows(routed, inner * sizeof(float), [&](std::size_t begin, std::size_t end) {
+      const std::size_t n = (end - begin) * inner;
+      if constexpr (Config.gated)
+        K::map(Activation::of(formula::a) * formula::b, n, u[begin], static_cast<const float*>(g[begin]),
+               static_cast<const float*>(u[begin]));
+      else
+        K::map(Activation::of(formula::a), n, u[begin], static_cast<const float*>(u[begin]));
+      if (codes != nullptr)
+        K::quantize_rows({u[begin], end - begin, inner, inner, nullptr}, codes + begin * code_bytes);
+    });
     const auto outputs = ctx.template take_rows<Width>(routed);
     used = 0;
     for (std::size_t e = 0; e < experts; ++e)
       if (first[e] != first[e + 1])
         products[used++] = {slice<K>(hidden, first[e], first[e + 1], false),
                             {down[e], nullptr, outputs[first[e]], Width, false}};
-    ctx.linear(std::span<const product_of>(products, used));
+    ctx.linear(std::span<const product_of>(products, used), true);
 
     if constexpr (has_shared)
       shared.forward(ctx, x, y);

@@ -91,7 +91,7 @@ template <dtype Type>
 void multiply_float_panels(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
                            std::size_t end, bool add) {
   constexpr std::size_t tile = float_panel_tile;
-  const std::size_t bytes = float_panel_bytes(Type, w.rows, w.columns);
+  const std::size_t bytes = float_panel_bytes(Type, panel_rows, w.columns);
   const std::byte* panel = w.data + begin / panel_rows * bytes;
   for (std::size_t r = begin; r < end; r += panel_rows, panel += bytes) {
     const std::size_t weights = std::min(panel_rows, end - r);

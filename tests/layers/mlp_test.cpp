@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Feed-forward layers of many rows work strip by strip: the same numbers as all at once, for any number of threads.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "inlay/kernels/default.hpp"
+#include "inlay/layers/mlp.hpp"
+#include "inlay/models/rotaries.hpp"
+#include "inlay/quant/quantize.hpp"
+
+namespace {
+
+using namespace inlay;
+using K = kernels::standard;
+
+constexpr std::size_t width = 64, inner = 1312;  // a strip, and one of 288
+constexpr std::size_t count = 128;
+static_assert(count * inner > detail::inner_rows<inner>::few && count / 2 * inner <= detail::inner_rows<inner>::few);
+
+std::vector<float> numbers(std::size_t n, float phase) {
+  std::vector<float> x(n);
+  for (std::size_t i = 0; i < n; ++i) x[i] = std::sin(static_cast<float>(i) * 1.7f + phase) * 0.3f;
+  return x;
+}
+
+/// A layer with made-up weights, packed as the kernels want them.
+template <class Layer>
+struct made_up {
+  explicit made_up(dtype type) {
+    float phase = 0.3f;
+    const auto fill = [&]<class Tensor>(const std::string&, Tensor& t, const auto&) {
+      const auto& values = floats.emplace_back(numbers(Tensor::count, phase += 0.7f));
+      if constexpr (requires { t.ref; }) {
+        const std::size_t row = row_bytes(type, Tensor::columns);
+        std::vector<std::byte> file(Tensor::rows * row);
+        for (std::size_t r = 0; r < Tensor::rows; ++r)
+          quantize_row(type, values.data() + r * Tensor::columns, Tensor::columns, file.data() + r * row);
+        t.ref = pack({file.data(), Tensor::rows, Tensor::columns, type, kernels::layout::rows});
+        if (t.ref.layout == kernels::layout::rows) bytes.push_back(std::move(file));
+      } else {
+        t.data = values.data();
+      }
+    };
+    for_each_parameter(layer, "", fill);
+  }
+
+  kernels::matrix_ref pack(kernels::matrix_ref file) {
+    const std::size_t panel = K::panel_bytes(file.type, file.rows, file.columns);
+    if (panel == 0) return file;
+    const std::size_t row = row_bytes(file.type, file.columns);
+    auto& packed = memory.emplace_back(*buffer::allocate(file.rows / kernels::panel_rows * panel));
+    for (std::size_t r = 0; r < file.rows; r += kernels::panel_rows) {
+      const std::byte* rows[kernels::panel_rows];
+      for (std::size_t i = 0; i < kernels::panel_rows; ++i) rows[i] = file.data + (r + i) * row;
+      K::pack_panel(file.type, rows, kernels::panel_rows, file.columns,
+                    packed.data() + r / kernels::panel_rows * panel);
+    }
+    file.data = packed.data();
+    file.layout = kernels::layout::panels;
+    return file;
+  }
+
+  /// In batches of so many rows.
+  std::vector<float> run(std::size_t batch, std::size_t threads, const adaptation* adapted = nullptr) const {
+    const std::vector<float> x = numbers(count * width, 2.0f);
+    std::vector<float> y(x.size());
+    thread_pool pool(threads);
+    const auto room = *buffer::allocate(scratch_bytes<Layer>(batch) + batch * quantized_room(inner));
+    for (std::size_t i = 0; i < count; i += batch) {
+      arena scratch(room.data(), room.size());
+      auto* quantized = scratch.take<std::byte>(batch * quantized_room(inner));
+      auto ctx = detail::make_context<K>(detail::rotary_list<>{}, workspace{scratch, pool}, {}, batch, quantized);
+      ctx.adapted = adapted;
+      layer.forward(ctx, const_rows<width>(x.data() + i * width, batch), rows<width>{y.data() + i * width, batch});
+      CHECK(scratch.highest() <= room.size());
+    }
+    return y;
+  }
+
+  Layer layer{};
+  std::vector<std::vector<float>> floats;
+  std::vector<std::vector<std::byte>> bytes;
+  std::vector<buffer> memory;
+};
+
+template <class Layer>
+void compare(dtype type, const auto& first_product) {
+  CAPTURE(name(type));
+  const made_up<Layer> m(type);
+  const auto expected = m.run(count / 2, 1);
+  CHECK(m.run(count, 1) == expected);
+  CHECK(m.run(count, 3) == expected);
+
+  const auto a = numbers(2 * inner, 0.1f), b = numbers(inner * 2, 0.2f);
+  const auto low_rank = [&](const kernels::matrix_ref& w) {
+    const auto matrix = [](const std::vector<float>& v, std::size_t rows, std::size_t columns) {
+      return kernels::matrix_ref{reinterpret_cast<const std::byte*>(v.data()), rows, columns, dtype::f32,
+                                 kernels::layout::rows};
+    };
+    return low_rank_update{w.data, matrix(a, 2, w.columns), matrix(b, w.rows, 2), 0.5f};
+  };
+  std::vector<low_rank_update> updates = {low_rank(first_product(m.layer)), low_rank(m.layer.down.ref)};
+  if (updates[1].weight < updates[0].weight) std::swap(updates[0], updates[1]);
+  std::vector<float> narrow(count * 2);
+  const adaptation adapted{updates, narrow.data(), 2};
+  const auto changed = m.run(count / 2, 1, &adapted);
+  CHECK(changed != expected);
+  CHECK(m.run(count, 2, &adapted) == changed);
+}
+
+}  // namespace
+
+TEST_CASE("feed-forward layers do not depend on strips") {
+  for (const dtype type : {dtype::q8_0, dtype::q4_0, dtype::f16}) {
+    using gated = bound<gated_mlp<inner, silu, true>, width>;
+    compare<gated>(type, [](const gated& l) -> const kernels::matrix_ref& { return l.up.ref; });
+    using plain = bound<mlp<inner, relu, true>, width>;
+    compare<plain>(type, [](const plain& l) -> const kernels::matrix_ref& { return l.up.ref; });
+  }
+}
