@@ -78,6 +78,30 @@ HWY_INLINE i8s splat_quad(const std::int8_t* q) {
   return hn::BitCast(i8_tag(), splat_int(bits));
 }
 
+/// The activations of a step of a line, in every lane. Where products take one lane of a vector for all of them, and
+/// there are registers to spare, the line is loaded as vectors.
+HWY_INLINE i8s splat_quad_of(const std::int8_t* line, std::size_t step) {
+#if HWY_TARGET == HWY_NEON_BF16
+  const i32s four = hn::BitCast(i32_tag(), hn::LoadU(i8_tag(), line + step / 4 * 16));
+  const i32s one = step % 4 == 0   ? hn::BroadcastLane<0>(four)
+                   : step % 4 == 1 ? hn::BroadcastLane<1>(four)
+                   : step % 4 == 2 ? hn::BroadcastLane<2>(four)
+                                   : hn::BroadcastLane<3>(four);
+  return hn::BitCast(i8_tag(), one);
+#else
+  return splat_quad(line + 4 * step);
+#endif
+}
+
+/// sums + the products i8 x i8 of each four bytes. (Highway has the instruction of this target from 1.3.0 on.)
+HWY_INLINE i32s add_quads(i32s sums, i8s a, i8s b) {
+#if HWY_TARGET == HWY_NEON_BF16
+  return i32s(vdotq_s32(sums.raw, a.raw, b.raw));
+#else
+  return hn::SumOfMulQuadAccumulate(i32_tag(), a, b, sums);
+#endif
+}
+
 /// Sums of products of codes up to Most with activations, over Steps steps.
 template <int Most, std::size_t Steps>
 class step_sums {
@@ -107,7 +131,7 @@ class step_sums {
       const i8s signed_x = hn::IfNegativeThenNegOrUndefIfZero(w, x);
       widen(hn::SatWidenMulPairwiseAdd(i16_tag(), hn::BitCast(u8_tag(), hn::Abs(w)), signed_x));
     } else {
-      sums_ = hn::SumOfMulQuadAccumulate(d, hn::BitCast(i8_tag(), codes), x, sums_);
+      sums_ = add_quads(sums_, hn::BitCast(i8_tag(), codes), x);
     }
   }
   HWY_INLINE i32s sums() const { return sums_; }

@@ -134,7 +134,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
           const std::size_t l = stride == 1 ? 0 : j;
           const std::size_t step = stride == 1 ? i + j * loads : i;
           const std::size_t turn = stride == 1 ? i * codes_of_load + j : i % steps;
-          dots[l][step / steps].add(turn, codes[j], splat_quad(x[l].q + 4 * step));
+          dots[l][step / steps].add(turn, codes[j], splat_quad_of(x[l].q, step));
         }
       }
       INLAY_UNROLL
