@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantize INPUT OUTPUT --type Q4_K_M    another storage type, another container, or both
+// quantize INPUT OUTPUT --type Q4_K_M                           another storage type, another container, or both
+// quantize INPUT OUTPUT --type Q4_K_M --calibrate TEXT.txt      so that it is best for text like that
 //
 // INPUT is a GGUF file or a folder of safetensors; OUTPUT a name that ends in .gguf, or a folder.
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <optional>
 #include <string>
 
@@ -29,7 +33,9 @@ std::string type_names() {
 
 int main(int argc, char** argv) {
   conversion c;
-  std::string type, importance;
+  std::string type, importance, calibration, kept;
+  double shard_megabytes = 0.0;
+  inlay::calibration_options how;
   CLI::App app("Converts checkpoints between safetensors and GGUF, and quantizes them.");
   app.add_option("input", c.input, "GGUF file, or folder or file of safetensors")->required();
   app.add_option("output", c.output, "A name that ends in .gguf, or a folder for safetensors")->required();
@@ -37,6 +43,10 @@ int main(int argc, char** argv) {
   app.add_flag("--pure", c.options.pure, "The same type for all tensors that are quantized");
   app.add_flag("--requantize", c.options.requantize, "Also quantize again what is quantized already");
   app.add_option("-i,--importance", importance, "Importance matrix of llama.cpp's imatrix program");
+  app.add_option("--calibrate", calibration, "Text to run the model over, for an importance matrix");
+  app.add_option("--chunk", how.chunk, "Tokens of it that are read together")->capture_default_str();
+  app.add_option("--write-importance", kept, "GGUF to keep the importance matrix in");
+  app.add_option("--shard-mb", shard_megabytes, "Most megabytes of a file of safetensors; 0: one file");
   app.add_option("--threads", c.options.threads, "0: one for each CPU")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
@@ -54,6 +64,26 @@ int main(int argc, char** argv) {
     matrix = *std::move(read);
     c.options.importance = &*matrix;
   }
+  if (!calibration.empty()) {
+    std::ifstream file(calibration, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (text.empty()) {
+      std::cerr << calibration << ": cannot be read, or is empty.\n";
+      return 1;
+    }
+    how.threads = c.options.threads;
+    const auto sums = [&] {
+      terminal::progress_bar bar("calibrating");
+      how.progress = bar;
+      return calibrate(c.input, text, how);
+    }();
+    if (!sums) return fail(sums.error());
+    if (!kept.empty())
+      if (const auto written = sums->write(kept); !written) return fail(written.error());
+    matrix = sums->importance();
+    c.options.importance = &*matrix;
+  }
+  c.options.shard_bytes = static_cast<std::uint64_t>(shard_megabytes * 1e6);
 
   const auto report = [&] {
     terminal::progress_bar bar("converting");

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // BERT and MobileBERT against transformers: sequences of different lengths in one batch.
-#include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "golden.hpp"
+#include "golden_encoder.hpp"
 #include "inlay/generate/load_encoder.hpp"
 #include "inlay/kernels/plain.hpp"
 #include "inlay/models/bert.hpp"
@@ -39,79 +37,6 @@ template <bert_config C, class Activation>
 using hidden_of = bert<C, Activation, every_token>;
 using pooled_type = bert<embedding_config, gelu_erf, first_token, named<"pooler", dense<48, hyperbolic_tangent>>>;
 
-/// expected.safetensors of an encoder, without its padding.
-class expectation {
- public:
-  explicit expectation(std::string_view model) : path_(golden::path(model, "expected.safetensors")) {
-    auto file = mapped_file::open(path_);
-    REQUIRE(file.has_value());
-    file_ = *std::move(file);
-    const auto ids = read<std::int64_t>("input_ids"), mask = read<std::int64_t>("attention_mask"),
-               types = read<std::int64_t>("token_type_ids");
-    const std::size_t padded = ids.size() / sequences;
-    for (std::size_t n = 0; n < sequences; ++n) {
-      encoded_text text;
-      for (std::size_t i = n * padded; i < (n + 1) * padded && mask[i] == 1; ++i) {
-        text.tokens.push_back(static_cast<token_id>(ids[i]));
-        text.types.push_back(static_cast<std::int32_t>(types[i]));
-      }
-      texts.push_back(std::move(text));
-    }
-  }
-  /// [sequences, width] as it is, [sequences, padded, width] with the tokens' rows one behind the other.
-  std::vector<float> operator[](std::string_view name) const {
-    const auto all = read<float>(name);
-    const std::size_t padded = read<std::int64_t>("input_ids").size() / sequences;
-    if (name != "last_hidden_state") return all;
-    const std::size_t width = all.size() / sequences / padded;
-    std::vector<float> out;
-    for (std::size_t n = 0; n < sequences; ++n) {
-      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(n * padded * width);
-      out.insert(out.end(), begin, begin + static_cast<std::ptrdiff_t>(texts[n].tokens.size() * width));
-    }
-    return out;
-  }
-
-  static constexpr std::size_t sequences = 3;
-  std::vector<encoded_text> texts;
-
- private:
-  template <class T>
-  std::vector<T> read(std::string_view name) const {
-    const auto parsed = safetensors_file::parse(file_.bytes(), path_);
-    REQUIRE(parsed.has_value());
-    const auto* t = parsed->find(name);
-    REQUIRE(t != nullptr);
-    std::vector<T> out(t->data.size() / sizeof(T));
-    std::memcpy(out.data(), t->data.data(), t->data.size());
-    return out;
-  }
-
-  std::string path_;
-  mapped_file file_;
-};
-
-/// One forward pass of all texts, in scratch memory of just the promised size.
-std::vector<float> run(const encoder_model& model, const std::vector<encoded_text>& texts, std::size_t threads) {
-  std::vector<token_id> tokens;
-  std::vector<std::int32_t> types;
-  std::vector<sequence_rows> sequences;
-  for (const encoded_text& text : texts) {
-    sequences.push_back({nullptr, tokens.size(), text.tokens.size(), 0, text.tokens.size()});
-    tokens.insert(tokens.end(), text.tokens.begin(), text.tokens.end());
-    types.insert(types.end(), text.types.begin(), text.types.end());
-  }
-  const std::size_t bytes = model.scratch_bytes(tokens.size());
-  auto memory = buffer::allocate(bytes);
-  REQUIRE(memory.has_value());
-  arena work(memory->data(), bytes);
-  thread_pool pool(threads);
-  std::vector<float> out((model.facts().per_token ? tokens.size() : texts.size()) * model.facts().outputs);
-  model.forward({tokens, types, sequences, out.data()}, {work, pool});
-  CHECK(work.highest() <= bytes);
-  return out;
-}
-
 /// The model gives `expected` for all texts at once, the same for each by itself, and with any number of threads.
 template <class Model, class K>
 void check(const std::string& checkpoint, std::string_view name, std::string_view tensor) {
@@ -120,15 +45,15 @@ void check(const std::string& checkpoint, std::string_view name, std::string_vie
   REQUIRE_MESSAGE(file.has_value(), file.error().message);
   const auto model = inlay::detail::load_encoder_for<Model, K>(*std::move(file), {.threads = 1});
   REQUIRE_MESSAGE(model.has_value(), model.error().message);
-  const expectation e(name);
+  const golden::encoder_expectation e(name);
   const std::vector<float> expected = e[tensor];
-  const std::vector<float> together = run(*model, e.texts, 1);
+  const std::vector<float> together = golden::run(*model, e.texts, 1);
   CHECK(golden::difference(together, expected) <= golden::f32_tolerance);
-  CHECK(run(*model, e.texts, 3) == together);
+  CHECK(golden::run(*model, e.texts, 3) == together);
 
   std::vector<float> apart;
   for (const encoded_text& text : e.texts) {
-    const std::vector<float> one = run(*model, {text}, 1);
+    const std::vector<float> one = golden::run(*model, {text}, 1);
     apart.insert(apart.end(), one.begin(), one.end());
   }
   CHECK(golden::difference(apart, expected) <= golden::f32_tolerance);

@@ -535,4 +535,43 @@ struct model : inlay::models::qwen3<{
                    .vocab = 272, .width = 48, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .inner = 96}> {};
 }  // namespace qwen3_untied
 
+/// f.operator()<Model>(name) for every checkpoint that gives logits.
+template <class F>
+void for_each_decoder(const F& f) {
+  f.template operator()<gemma3_linear::model>("gemma3_linear");
+  f.template operator()<gemma3_local_global::model>("gemma3_local_global");
+  f.template operator()<gemma3_query_scalar::model>("gemma3_query_scalar");
+  f.template operator()<gemma4_dense::model>("gemma4_dense");
+  f.template operator()<gemma4_e2b::model>("gemma4_e2b");
+  f.template operator()<gemma4_e4b::model>("gemma4_e4b");
+  f.template operator()<gemma4_moe::model>("gemma4_moe");
+  f.template operator()<llama_bias::model>("llama_bias");
+  f.template operator()<llama_mha::model>("llama_mha");
+  f.template operator()<llama_rope_scaled::model>("llama_rope_scaled");
+  f.template operator()<llama_tied::model>("llama_tied");
+  f.template operator()<llama_tied_sharded::model>("llama_tied_sharded");
+  f.template operator()<llama_wide::model>("llama_wide");
+  f.template operator()<ministral3_yarn::model>("ministral3_yarn");
+  f.template operator()<ministral_alternating::model>("ministral_alternating");
+  f.template operator()<mistral_head_dim::model>("mistral_head_dim");
+  f.template operator()<mistral_window::model>("mistral_window");
+  f.template operator()<nemotron_h_dense::model>("nemotron_h_dense");
+  f.template operator()<nemotron_h_groups::model>("nemotron_h_groups");
+  f.template operator()<nemotron_h_moe::model>("nemotron_h_moe");
+  f.template operator()<openelm::model>("openelm");
+  f.template operator()<phi3_longrope::model>("phi3_longrope");
+  f.template operator()<phi3_partial_longrope::model>("phi3_partial_longrope");
+  f.template operator()<phi3_plain::model>("phi3_plain");
+  f.template operator()<phi3_window::model>("phi3_window");
+  f.template operator()<qwen2_tied::model>("qwen2_tied");
+  f.template operator()<qwen2_yarn::model>("qwen2_yarn");
+  f.template operator()<qwen35_chunks::model>("qwen35_chunks");
+  f.template operator()<qwen35_grouped::model>("qwen35_grouped");
+  f.template operator()<qwen35_multimodal::model>("qwen35_multimodal");
+  f.template operator()<qwen3_moe::model>("qwen3_moe");
+  f.template operator()<qwen3_moe_mixed::model>("qwen3_moe_mixed");
+  f.template operator()<qwen3_tied::model>("qwen3_tied");
+  f.template operator()<qwen3_untied::model>("qwen3_untied");
+}
+
 }  // namespace tiny

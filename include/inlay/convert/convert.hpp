@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 
+#include "inlay/convert/calibration.hpp"
 #include "inlay/convert/convert_checkpoint.hpp"
 #include "inlay/convert/convert_definitions.hpp"
 #include "inlay/core/error.hpp"
@@ -43,10 +43,9 @@ template <class Model, class F>
 auto with_conversion_request(const F& f) {
   const auto model = std::make_unique<Model>();
   const auto slots = weight_slots(*model);
-  conversion_request request{.description = describe_checkpoint<Model>(),
-                             .slots = slots,
-                             .rope_divisors = {},
-                             .depends_on_container = depends_on_origin<Model>()};
+  conversion_request request{.description = describe_checkpoint<Model>(), .slots = slots, .rope_divisors = {}};
+  const auto note = [&](const std::string& path, const turned_pieces& t) { request.turned.emplace(path, t); };
+  for_each_turned(*model, "", note);
   if constexpr (requires { typename Model::rotaries; }) {
     request.rope_divisors = rope_divisors(typename Model::rotaries{});
     request.long_rope_pairs = long_rope_pairs(typename Model::rotaries{});
@@ -65,25 +64,6 @@ result<conversion_report> convert(const checkpoint& from, std::string to, const 
   return detail::with_conversion_request<Model>([&](const detail::conversion_request& request) {
     return detail::convert_checkpoint(from, std::move(to), request, options);
   });
-}
-
-/// A model type as a value, for programs that are given a checkpoint of whatever model.
-struct convertible_model {
-  std::string_view name;
-  /// Whether the checkpoint states the numbers of the type and has all its tensors in the right shapes; if not, why.
-  result<void> (*fits)(const checkpoint&);
-  result<conversion_report> (*convert)(const checkpoint&, std::string to, const convert_options&);
-};
-
-template <class Model>
-constexpr convertible_model convertible(std::string_view name) {
-  return {name,
-          [](const checkpoint& file) {
-            return detail::with_conversion_request<Model>([&](const detail::conversion_request& request) {
-              return detail::check_checkpoint(file, request.description, request.slots);
-            });
-          },
-          &convert<Model>};
 }
 
 }  // namespace inlay

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/weight_slot.hpp"
+#include "inlay/layers/parameter.hpp"
 #include "inlay/models/checkpoint_description.hpp"
 
 namespace inlay {
@@ -28,8 +30,9 @@ struct convert_options {
   std::optional<file_type> type = {};
   bool pure = false;        ///< all tensors that are quantized get the same type, as far as their rows allow
   bool requantize = false;  ///< allow quantized tensors to be quantized again, which loses more than doing it once
-  const importance_matrix* importance = nullptr;
-  std::size_t threads = 0;          ///< 0: one for each CPU
+  const importance_matrix* importance = nullptr;  ///< for K and IQ4 types; the simple types are always the same bytes
+  std::uint64_t shard_bytes = 0;  ///< safetensors are split into files of at most this much, or one tensor; 0: one file
+  std::size_t threads = 0;        ///< 0: one for each CPU
   progress_callback progress = {};  ///< bytes written, bytes in all
 };
 
@@ -54,7 +57,7 @@ struct conversion_request {
   std::vector<std::vector<float>> rope_divisors;
   std::size_t long_rope_pairs = 0;  ///< of its LongRoPE; 0: none
   std::size_t vocab = 0;
-  bool depends_on_container = false;  ///< layers/parameter.hpp: loaded_from()
+  std::map<std::string, turned_pieces> turned = {};  ///< by the parameters' paths: other orders in the two containers
 };
 
 result<conversion_report> convert_checkpoint(const checkpoint& from, std::string to, const conversion_request& request,

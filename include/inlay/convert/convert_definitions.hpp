@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "inlay/config/macros.hpp"
+#include "inlay/convert/calibration_definitions.hpp"
 #include "inlay/convert/convert_checkpoint.hpp"
 #include "inlay/convert/importance_definitions.hpp"
 #include "inlay/convert/metadata.hpp"
@@ -153,7 +154,7 @@ inline result<conversion_report> write_gguf(const checkpoint& from, std::string 
   if (const gguf_file* gguf = from.gguf()) {
     copy_metadata(*gguf, writer);
   } else {
-    write_facts(from, request.description, writer);
+    write_facts(from, request.description, request.slots, request.vocab, writer);
     writer.set("general.type", "model");
     if (const std::string name = stem_of(from); !name.empty()) writer.set("general.name", std::string_view(name));
     if (auto written = write_tokenizer(from, request.vocab, writer, notes); !written)
@@ -185,6 +186,56 @@ inline result<conversion_report> write_gguf(const checkpoint& from, std::string 
   return report;
 }
 
+/// A file of model.safetensors, or where that would be larger than options.shard_bytes, several and their index.
+inline result<conversion_report> write_shards(const checkpoint& from, const std::filesystem::path& folder,
+                                              std::span<const planned_tensor> plan, const convert_options& options) {
+  std::vector<std::size_t> ends;  // of the shards, in the plan
+  std::uint64_t total = 0, in_shard = 0;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    const std::uint64_t bytes = plan[i].bytes();
+    if (options.shard_bytes != 0 && in_shard != 0 && in_shard + bytes > options.shard_bytes) {
+      ends.push_back(i);
+      in_shard = 0;
+    }
+    in_shard += bytes;
+    total += bytes;
+  }
+  ends.push_back(plan.size());
+  const auto number = [](std::size_t n) {
+    const std::string digits = std::to_string(n);
+    return std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits;
+  };
+  const std::string_view single = "model.safetensors", index_name = "model.safetensors.index.json";
+  conversion_report report;
+  json index = {{"metadata", {{"total_size", total}}}};
+  for (std::size_t s = 0, begin = 0; s < ends.size(); begin = ends[s++]) {
+    const std::string name = ends.size() == 1
+                                 ? std::string(single)
+                                 : concat("model-", number(s + 1), "-of-", number(ends.size()), ".safetensors");
+    safetensors_writer writer;
+    writer.set("format", "pt");
+    const auto progress = [&, before = report.bytes](std::size_t done, std::size_t) {
+      options.progress(static_cast<std::size_t>(before) + done, static_cast<std::size_t>(total));
+    };
+    convert_options shard_options = options;
+    if (options.progress) shard_options.progress = progress;
+    const auto part = plan.subspan(begin, ends[s] - begin);
+    const auto written = write_plan(from, writer, part, (folder / name).string(), shard_options);
+    if (!written) return unexpected<error>(written.error());
+    report.tensors += written->tensors;
+    report.bytes += written->bytes;
+    for (std::size_t t = 0; t < report.types.size(); ++t) report.types[t] += written->types[t];
+    for (const planned_tensor& t : part) index["weight_map"][t.name] = name;
+  }
+  const bool sharded = ends.size() > 1;
+  if (sharded)
+    if (auto written = write_text(folder.string(), index_name, index.dump(2) + "\n"); !written)
+      return unexpected<error>(written.error());
+  std::error_code ignored;  // what an earlier conversion left
+  std::filesystem::remove(folder / (sharded ? single : index_name), ignored);
+  return report;
+}
+
 inline result<conversion_report> write_folder(const checkpoint& from, const std::string& to,
                                               const conversion_request& request, std::vector<planned_tensor> plan,
                                               const convert_options& options) {
@@ -206,9 +257,7 @@ inline result<conversion_report> write_folder(const checkpoint& from, const std:
   std::filesystem::create_directories(to, problem);
   if (problem) return fail(errc::io, concat(to, ": cannot be made: ", problem.message(), "."));
   std::vector<std::string> notes;
-  const bool tied =
-      std::any_of(request.slots.begin(), request.slots.end(), [](const weight_slot& s) { return s.shared; });
-  json config = from.gguf() != nullptr ? config_of(from, request.description, tied) : json(nullptr);
+  json config = from.gguf() != nullptr ? config_of(from, request.description, request.slots) : json(nullptr);
   if (from.gguf() != nullptr) {
     if (request.long_rope_pairs != 0) {
       const auto factors = read_rope_factors(from, request.long_rope_pairs);
@@ -230,9 +279,7 @@ inline result<conversion_report> write_folder(const checkpoint& from, const std:
       if (auto written = write_text(to, file, text); !written) return unexpected<error>(written.error());
     }
   }
-  safetensors_writer writer;
-  writer.set("format", "pt");
-  auto report = write_plan(from, writer, plan, (std::filesystem::path(to) / "model.safetensors").string(), options);
+  auto report = write_shards(from, to, plan, options);
   if (report) report->notes = std::move(notes);
   return report;
 }
@@ -246,11 +293,8 @@ INLAY_DEFINITION result<conversion_report> convert_checkpoint(const checkpoint& 
   const auto sources = resolver.resolve();
   if (!sources) return unexpected<error>(sources.error());
   const bool gguf = to.ends_with(".gguf");
-  if (request.depends_on_container && gguf != (from.gguf() != nullptr))
-    return fail(errc::unsupported, concat(from.path(), ": the heads of a layer stand in another order in ",
-                                          gguf ? "GGUF" : "safetensors", ", which is not converted."));
-  auto plan = plan_tensors(from, request.description, request.slots, *sources,
-                           gguf ? checkpoint::container::gguf : checkpoint::container::safetensors);
+  auto plan =
+      plan_tensors(from, request, *sources, gguf ? checkpoint::container::gguf : checkpoint::container::safetensors);
   if (!plan) return unexpected<error>(std::move(plan).error());
   from.will_read_in_order();
   auto report = gguf ? write_gguf(from, std::move(to), request, *std::move(plan), options)

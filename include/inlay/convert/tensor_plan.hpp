@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,12 +17,14 @@
 #include <utility>
 #include <vector>
 
+#include "inlay/convert/convert_checkpoint.hpp"
 #include "inlay/core/dtype.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/generate/resolve_weights.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/tensor_stream.hpp"
+#include "inlay/layers/parameter.hpp"
 #include "inlay/quant/codec.hpp"
 #include "inlay/quant/quantize.hpp"
 
@@ -29,10 +32,18 @@ namespace inlay::detail {
 
 /// The rows of one parameter, or of one matrix of it, in a tensor that is to be written.
 struct planned_part {
-  weight_source source = {};  ///< where they are in the file that is read
-  tensor_place place = {};    ///< where they go
-  std::size_t rows = 0;       ///< of one matrix
-  std::size_t first = 0;      ///< matrix of the source that becomes the first of the tensor
+  weight_source source = {};                 ///< where they are in the file that is read
+  tensor_place place = {};                   ///< where they go
+  std::size_t rows = 0;                      ///< of one matrix
+  std::size_t first = 0;                     ///< matrix of the source that becomes the first of the tensor
+  std::optional<turned_pieces> turned = {};  ///< what the other container has in another order
+  bool into_gguf = false;
+
+  std::size_t turn(std::size_t i) const { return into_gguf ? turned->in_gguf(i) : turned->in_safetensors(i); }
+  std::size_t row(std::size_t r) const { return place.row(turned && !turned->columns ? turn(r) : r); }
+  bool turns_columns() const { return turned && turned->columns; }
+  /// Whether a row is the same bytes in both, where the storage types are.
+  bool same_rows() const { return source.change == place.change && !turns_columns(); }
 };
 
 struct planned_tensor {
@@ -75,10 +86,10 @@ class tensor_plan_writer {
     };
     std::vector<origin> origins(t.rows);
     for (const planned_part& part : t.parts)
-      for (std::size_t r = 0; r < part.rows; ++r) origins[part.place.row(r)] = {&part, r};
+      for (std::size_t r = 0; r < part.rows; ++r) origins[part.row(r)] = {&part, r};
     for (const planned_part& part : t.parts)
       for (const tensor_view* tensor : part.source.tensors)
-        if (!has_encoder(t.type) && (tensor->type != t.type || part.source.change != part.place.change))
+        if (!has_encoder(t.type) && (tensor->type != t.type || !part.same_rows()))
           return fail(errc::unsupported, concat(from_.path(), ": ", t.name, " would have to be encoded as ",
                                                 name(t.type), ", which can only be read; ask for another type."));
     const std::size_t row = t.row_size();
@@ -91,7 +102,7 @@ class tensor_plan_writer {
       const std::size_t count = std::min(at_once, total - begin);
       const std::size_t tasks = std::min(count, 4 * pool_.size());
       pool_.run(tasks, [&](std::size_t task) {
-        std::vector<float> values(t.columns);
+        std::vector<float> values(t.columns), turned;
         for (std::size_t i = count * task / tasks; i < count * (task + 1) / tasks; ++i) {
           const std::size_t matrix = (begin + i) / t.rows;
           const origin& o = origins[(begin + i) % t.rows];
@@ -99,12 +110,16 @@ class tensor_plan_writer {
           const std::byte* bytes = tensor->data.data() + r * row_bytes(tensor->type, t.columns);
           std::byte* out = buffer_.data() + i * row;
           const value_change from = o.part->source.change, into = o.part->place.change;
-          if (tensor->type == t.type && from == into) {
+          if (tensor->type == t.type && o.part->same_rows()) {
             std::memcpy(out, bytes, row);
             continue;
           }
           dequantize_row(tensor->type, bytes, t.columns, values.data());
           change_values(from, into, values.data(), t.columns);
+          if (o.part->turns_columns()) {
+            turned = values;
+            for (std::size_t c = 0; c < t.columns; ++c) values[o.part->turn(c)] = turned[c];
+          }
           if (!is_float(t.type) && !std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
             bad.store(begin + i, std::memory_order_relaxed);
           else
@@ -147,11 +162,11 @@ inline std::vector<std::uint64_t> shape_in(checkpoint::container kind, const wei
 
 /// All tensors of a model in a container, in the order of the forward pass. errc::unsupported where its family does not
 /// name one of them there.
-inline result<std::vector<planned_tensor>> plan_tensors(const checkpoint& from,
-                                                        const checkpoint_description& description,
-                                                        std::span<const weight_slot> slots,
+inline result<std::vector<planned_tensor>> plan_tensors(const checkpoint& from, const conversion_request& request,
                                                         std::span<const weight_source> sources,
                                                         checkpoint::container kind) {
+  const checkpoint_description& description = request.description;
+  const std::span<const weight_slot> slots = request.slots;
   std::vector<planned_tensor> plan;
   std::unordered_map<std::string, std::size_t> place_of;
   const auto add = [&](std::size_t i, std::string name, const tensor_place& place, std::size_t first,
@@ -165,7 +180,12 @@ inline result<std::vector<planned_tensor>> plan_tensors(const checkpoint& from,
                       .matrices = matrices,
                       .rows = place.tensor_rows,
                       .columns = slot.kind == slot_kind::vector ? 1 : slot.columns});
-    plan[at->second].parts.push_back({sources[i], place, rows_in_tensor(slot), first});
+    planned_part part{sources[i], place, rows_in_tensor(slot), first};
+    if (const auto turned = request.turned.find(slot.path); turned != request.turned.end() && kind != from.kind()) {
+      part.turned = turned->second;
+      part.into_gguf = kind == checkpoint::container::gguf;
+    }
+    plan[at->second].parts.push_back(std::move(part));
   };
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const weight_slot& slot = slots[i];

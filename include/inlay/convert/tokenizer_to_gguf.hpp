@@ -55,6 +55,7 @@ class tokenizer_to_gguf {
     const std::string text = read_beside(from_, "tokenizer.json");
     if (text.empty()) {
       notes_.push_back(concat(source_, ": there is no such file, so the GGUF has no tokenizer."));
+      to_.set("tokenizer.ggml.model", "none");
       return {};
     }
     auto file = tokenizer_file_reader::read(text, source_);
@@ -313,7 +314,6 @@ class tokenizer_to_gguf {
     if (!lower) return refuse("keeps capitals or accents");
     write_tokens("bert", false);
     to_.set("tokenizer.ggml.pre", "default");
-    to_.set("tokenizer.ggml.token_type_count", std::uint32_t{2});
     return finish(true);
   }
 

@@ -275,7 +275,8 @@ inline result<void> write_tokenizer_files(const gguf_file& from, const std::stri
     if (auto written = file->write(std::as_bytes(std::span(text))); !written) return written;
     return file->commit();
   };
-  if (from.find("tokenizer.ggml.model") == nullptr) {
+  const auto model = from.get_or<std::string_view>("tokenizer.ggml.model", "none");
+  if (model && *model == "none") {
     notes.push_back(concat(from.path(), ": has no tokenizer, so the folder has none."));
     return {};
   }

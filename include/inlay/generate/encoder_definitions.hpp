@@ -19,6 +19,7 @@
 #include "inlay/generate/encoder_model_parts.hpp"
 #include "inlay/generate/load_checkpoint_definitions.hpp"
 #include "inlay/generate/load_encoder_checkpoint.hpp"
+#include "inlay/generate/read_labels.hpp"
 #include "inlay/generate/read_tokenizer.hpp"
 #include "inlay/generate/text_runner.hpp"
 #include "inlay/io/json.hpp"
@@ -96,28 +97,6 @@ INLAY_DEFINITION result<std::vector<classification>> classifier::classify_tokens
 }
 
 namespace detail {
-
-/// The names in config.json's id2label, or in a GGUF's list, if there is one for each of `count` outputs.
-inline std::vector<std::string> read_labels(const checkpoint& file, std::size_t count) {
-  std::vector<std::string> labels;
-  if (file.gguf() != nullptr) {
-    const auto architecture = file.gguf()->get<std::string_view>("general.architecture");
-    if (!architecture) return {};
-    const auto names = read_strings(*file.gguf(), concat(*architecture, ".classifier.output_labels"));
-    if (!names || names->size() != count) return {};
-    return {names->begin(), names->end()};
-  }
-  const auto document = parse_json(file.config(), file.config_path());
-  if (!document || !document->is_object()) return {};
-  const auto names = document->find("id2label");
-  if (names == document->end() || !names->is_object() || names->size() != count) return {};
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto name = names->find(std::to_string(i));
-    if (name == names->end() || !name->is_string()) return {};
-    labels.push_back(name->get<std::string>());
-  }
-  return labels;
-}
 
 INLAY_DEFINITION result<encoder_model> load_encoder_checkpoint(checkpoint&& file,
                                                                std::unique_ptr<encoder_of_file> model,

@@ -58,6 +58,14 @@ constexpr auto models_of() {
     return std::array{known<T>()};
 }
 
+template <class T, class F>
+constexpr void for_each_model(const F& f) {
+  if constexpr (list_of_models<T>)
+    T::for_each(f);
+  else
+    f.template operator()<T>();
+}
+
 template <std::size_t... N>
 constexpr auto join_models(const std::array<known_model, N>&... lists) {
   std::array<known_model, (std::size_t{0} + ... + N)> all{};
@@ -77,6 +85,11 @@ struct zoo {
   using is_zoo = void;
   /// A std::array of known_model. A function, so that naming the zoo alone compiles no model.
   static constexpr auto models() { return detail::join_models(detail::models_of<Models>()...); }
+  /// f.template operator()<Model>() for each of the types, in the order of models().
+  template <class F>
+  static constexpr void for_each(const F& f) {
+    (detail::for_each_model<Models>(f), ...);
+  }
 };
 
 template <class Zoo>

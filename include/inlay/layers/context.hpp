@@ -13,6 +13,7 @@
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/kernels/policy.hpp"
 #include "inlay/layers/adaptation.hpp"
+#include "inlay/layers/observer.hpp"
 #include "inlay/layers/parameter.hpp"
 #include "inlay/layers/rows.hpp"
 
@@ -69,9 +70,10 @@ class context {
   std::size_t row_count;                     ///< rows of the batch
   std::byte* quantized;                      ///< room for a batch of quantized rows of the model's widest input
   std::tuple<rotation_table<Rotaries>...> rotations;
-  const adaptation* adapted = nullptr;  ///< low-rank changes of the weights; null: none
-  std::size_t block = 0;                ///< number of the block that is being run
-  float* side = nullptr;                ///< what a model's prelude computed for its blocks; its layout is theirs
+  const adaptation* adapted = nullptr;   ///< low-rank changes of the weights; null: none
+  product_observer* observer = nullptr;  ///< of all products; null: none
+  std::size_t block = 0;                 ///< number of the block that is being run
+  float* side = nullptr;                 ///< what a model's prelude computed for its blocks; its layout is theirs
   static constexpr std::size_t lent_slots = 4;
   void* lent[lent_slots] = {};  ///< states of the first sequence that layers lend to later ones
 
@@ -125,8 +127,7 @@ class context {
                     [](const product& p) { return !is_float(p.weight.type) && K::wants_quantized(p.weight.type); }))
       quantize(x, room);
     multiply_all(products.size(), [&](std::size_t i) { return input_and_output{x, products[i]}; });
-    if (adapted != nullptr)
-      for (const product& p : products) adapt(p, x);
+    for (const product& p : products) look_at(p, x);
   }
 
   /// Products whose inputs differ and are quantized already where their weights want it: one piece of work. `chosen`:
@@ -134,8 +135,7 @@ class context {
   void linear(std::span<const product_of> products, bool chosen = false) {
     multiply_all(
         products.size(), [&](std::size_t i) { return input_and_output{products[i].x, products[i].y}; }, chosen);
-    if (adapted != nullptr)
-      for (const auto& [x, y] : products) adapt(y, x);
+    for (const auto& [x, y] : products) look_at(y, x);
   }
 
   /// The part of a product that computes its outputs [begin, end), with `begin` a multiple of kernels::panel_rows, into
@@ -149,6 +149,8 @@ class context {
     p.first_row += begin;
     return p;
   }
+  /// Whether inputs are asked for in f32 even where all weights want them quantized.
+  bool needs_values() const { return adapted != nullptr || observer != nullptr; }
 
   /// Fills `room` with the quantized form of x and points x at it.
   void quantize(kernels::activations& x, std::byte* room) {
@@ -178,6 +180,12 @@ class context {
   }
 
  private:
+  /// What is done with a product beside computing it.
+  void look_at(const product& p, const kernels::activations& x) {
+    if (adapted != nullptr) adapt(p, x);
+    if (observer != nullptr && p.first_row == 0) observer->observe(p.weight, x);  // of parts one is enough
+  }
+
   /// Adds the low-rank changes of a product's weight.
   void adapt(const product& p, const kernels::activations& x) {
     const std::size_t first_panel = p.first_row / kernels::panel_rows;

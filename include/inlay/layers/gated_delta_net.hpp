@@ -3,6 +3,7 @@
 // decays and learns the difference between a value and what it gives for the key so far.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <string_view>
@@ -53,6 +54,22 @@ struct gated_delta_net_at {
     requires(value_heads != key_heads)
   {
     in_turn = origin == weight_origin::gguf;
+  }
+  /// All that belongs to value heads.
+  static constexpr auto turned()
+    requires(value_heads != key_heads)
+  {
+    constexpr std::size_t each = value_heads / key_heads;
+    return std::array{
+        turned_pieces{"qkv.weight", key_heads, each, Config.value_dim, 2 * keys},
+        turned_pieces{"gate.weight", key_heads, each, Config.value_dim},
+        turned_pieces{"rate.weight", key_heads, each},
+        turned_pieces{"dt.weight", key_heads, each},
+        turned_pieces{"dt.bias", key_heads, each},
+        turned_pieces{"decay", key_heads, each},
+        turned_pieces{"conv.weight", key_heads, each, Config.value_dim, 2 * keys},
+        turned_pieces{"out.weight", key_heads, each, Config.value_dim, 0, true},
+    };
   }
 
   static constexpr auto parameters() {

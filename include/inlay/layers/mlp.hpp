@@ -36,7 +36,7 @@ struct inner_rows {
     for (float*& part : parts) part = ctx.memory.template take<float>(x.count * width);
     float* const hidden = ctx.memory.template take<float>(x.count * Inner);
     auto* const codes = reinterpret_cast<std::byte*>(hidden);
-    const bool quantized = K::wants_quantized(down.weight.type) && ctx.adapted == nullptr;
+    const bool quantized = K::wants_quantized(down.weight.type) && !ctx.needs_values();
     const std::size_t row = K::quantized_row_bytes(Inner);
 
     kernels::activations input{x.data, x.count, Width, Width, nullptr};

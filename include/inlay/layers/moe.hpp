@@ -227,7 +227,7 @@ struct moe_at {
     using K = typename Context::kernel;
     kernels::activations all{x.data, x.count, Width, Width, nullptr};
     const bool quantized = K::wants_quantized(up.first.type);
-    const bool values = !quantized || !gate_wants_quantized<K>();
+    const bool values = !quantized || !gate_wants_quantized<K>() || ctx.needs_values();
     const std::size_t bytes = K::quantized_row_bytes(Width);
     if (quantized || gate_wants_quantized<K>()) ctx.quantize(all, ctx.quantized);
     if (x.count == 1) return all;

@@ -152,6 +152,40 @@ void announce_origin(Layer& layer, weight_origin origin) {
     Layer::for_each_child(layer, [origin](std::string_view, auto& c) { announce_origin(c, origin); });
 }
 
+/// Rows or columns of a parameter that are `groups` x `each` pieces of `size`, behind `first` others: safetensors have
+/// the pieces of a group together, GGUF files the first of every group, then the second of every group, and so on. A
+/// layer that is loaded_from() both lists them in a static `turned()`.
+struct turned_pieces {
+  std::string_view parameter;  ///< below the layer
+  std::size_t groups = 1, each = 1, size = 1;
+  std::size_t first = 0;
+  bool columns = false;
+
+  /// Where in a GGUF what safetensors have at i stands, and the other way round. Of more than all the pieces the next
+  /// are alike, as with the taps of a convolution.
+  constexpr std::size_t in_gguf(std::size_t i) const { return moved(i, each, groups); }
+  constexpr std::size_t in_safetensors(std::size_t i) const { return moved(i, groups, each); }
+
+ private:
+  constexpr std::size_t moved(std::size_t i, std::size_t inner, std::size_t outer) const {
+    const std::size_t at = i % (first + groups * each * size);
+    if (at < first) return i;
+    const std::size_t piece = (at - first) / size;
+    return i - piece * size + (piece % inner * outer + piece / inner) * size;
+  }
+};
+
+/// Calls f(path, turned_pieces) for all of them in a layer.
+template <class Layer, class F>
+void for_each_turned(Layer& layer, const std::string& path, F& f) {
+  if constexpr (requires { Layer::turned(); })
+    for (const turned_pieces& t : Layer::turned()) f(detail::join_path(path, t.parameter), t);
+  const auto descend = [&](std::string_view name, auto& c) { for_each_turned(c, detail::join_path(path, name), f); };
+  if constexpr (detail::has_children<Layer>)
+    Layer::children().apply([&](const auto&... c) { (descend(c.name, layer.*(c.member)), ...); });
+  if constexpr (detail::has_repeated<Layer>) Layer::for_each_child(layer, descend);
+}
+
 namespace detail {
 
 /// Whether a layer, or one in it, has weights that mean something else in the other container.

@@ -10,6 +10,7 @@
 #include "inlay/core/function_ref.hpp"
 #include "inlay/core/thread_pool.hpp"
 #include "inlay/layers/adaptation.hpp"
+#include "inlay/layers/observer.hpp"
 #include "inlay/layers/rows.hpp"
 
 namespace inlay {
@@ -22,6 +23,7 @@ struct batch {
   std::span<const std::uint32_t> wanted;           ///< rows whose logits are computed, increasing
   float* logits = nullptr;                         ///< [wanted.size(), vocab]
   const adaptation* adapted = nullptr;             ///< of the model's weights, for all of the tokens; null: none
+  product_observer* observer = nullptr;            ///< of the pass; null: none
   function_ref<void(std::size_t)> looked_up = {};  ///< told of every few rows of the embedding that were read
 };
 

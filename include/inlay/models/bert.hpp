@@ -75,6 +75,14 @@ inline constexpr std::string_view hidden_act<relu> = "relu";
 template <>
 inline constexpr std::string_view hidden_act<silu> = "silu|swish";
 
+/// `pooling_type` of a GGUF.
+template <class Pooling, class...>
+inline constexpr int gguf_pooling = 0;
+template <class... Behind>
+inline constexpr int gguf_pooling<mean_pooling, Behind...> = 1;
+template <class... Behind>
+inline constexpr int gguf_pooling<first_token, Behind...> = 2;
+
 }  // namespace detail
 
 /// `Head` is a pooling and the layers behind it.
@@ -94,6 +102,11 @@ struct bert : encoder<{.width = C.width},
       checkpoint_fact{"layer_norm_eps", "attention.layer_norm_epsilon", C.epsilon, false},
   };
   static constexpr std::array words{checkpoint_word{"hidden_act", detail::hidden_act<Activation>}};
+  static constexpr std::array statements{
+      gguf_statement{.key = "attention.causal", .what = gguf_statement::kind::truth, .number = 0},
+      gguf_statement{.key = "tokenizer.ggml.token_type_count", .number = double(C.token_types)},
+      gguf_statement{.key = "pooling_type", .number = detail::gguf_pooling<Head...>},
+  };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::bert_config_types,
             .architectures = detail::bert_architectures,
@@ -102,7 +115,8 @@ struct bert : encoder<{.width = C.width},
             .known = detail::bert_known,
             .prefixes = detail::bert_prefixes,
             .prefix = "bert.",
-            .words = words};
+            .words = words,
+            .statements = statements};
   }
 };
 

@@ -165,6 +165,7 @@ struct causal_lm {
     auto ctx = detail::make_context<K>(rotaries{}, w, b.sequences, count,
                                        w.memory.template take<std::byte>(count * quantized_room(widest)));
     ctx.adapted = b.adapted;
+    ctx.observer = b.observer;
     detail::fill_rotations(ctx, frequencies);
     const auto h = ctx.template take_rows<width>(count);
     embedding.look_up(ctx, b.tokens, h, b.looked_up);

@@ -61,6 +61,27 @@ struct checkpoint_word {
   std::string_view accepted;  ///< separated by `|`
 };
 
+/// What a GGUF states beside the facts, since its other readers ask for it: written, never compared.
+struct gguf_statement {
+  enum class kind : std::uint8_t {
+    word,
+    number,
+    truth,    ///< `number` as a bool
+    numbers,  ///< a list
+    // A list with a number or a bool for every block, from the parameter of the block that `text` names (alternatives
+    // separated by `|`); zero or false for a block that has none.
+    rows_of_blocks,
+    heads_of_blocks,    ///< rows / size of a head
+    blocks_with_heads,  ///< whether its heads are of the size `number`
+    blocks_without      ///< whether there is no such parameter
+  };
+  std::string_view key;  ///< behind "architecture." or, of a tokenizer, whole; empty: nothing is stated
+  kind what = kind::number;
+  double number = 0;
+  std::string_view text = {};
+  std::span<const std::int32_t> numbers = {};
+};
+
 struct checkpoint_description {
   std::span<const std::string_view> config_types;   ///< accepted "model_type" of config.json; empty: any
   std::span<const std::string_view> architectures;  ///< accepted "general.architecture" of a GGUF; empty: any
@@ -72,6 +93,7 @@ struct checkpoint_description {
   std::span<const std::string_view> prefixes = {};
   std::string_view prefix = "model.";
   std::span<const checkpoint_word> words = {};
+  std::span<const gguf_statement> statements = {};
 };
 
 /// The description of a model type: its own `checkpoint()`, or one in which tensors have the type's names.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "inlay/layers/rope.hpp"
 #include "inlay/models/checkpoint_description.hpp"
 
 namespace inlay::models {
@@ -77,6 +78,21 @@ inline constexpr std::array expert_rules{
 /// Where config.json files keep rope parameters: older and newer ones differ.
 inline constexpr std::string_view rope_theta_key = "rope_theta|rope_parameters.rope_theta";
 inline constexpr std::string_view rope_factor_key = "rope_scaling.factor|rope_parameters.factor";
+
+/// Statements of a YaRN scaling; none where it is off.
+constexpr auto yarn_statements(const yarn_scaling& yarn) {
+  using enum gguf_statement::kind;
+  const bool on = yarn.factor != 1.0f;
+  const auto key = [&](std::string_view name) { return on ? name : std::string_view(); };
+  return std::array{
+      gguf_statement{.key = key("rope.scaling.type"), .what = word, .text = "yarn"},
+      gguf_statement{.key = key("rope.scaling.original_context_length"), .number = yarn.original_context},
+      gguf_statement{.key = key("rope.scaling.yarn_beta_fast"), .number = yarn.beta_fast},
+      gguf_statement{.key = key("rope.scaling.yarn_beta_slow"), .number = yarn.beta_slow},
+      // Sines and cosines of length 1, as their readers put it.
+      gguf_statement{.key = yarn.attention_factor == 1.0f ? key("rope.scaling.yarn_log_multiplier") : "", .number = 1},
+  };
+}
 
 struct decoder_numbers {
   std::size_t vocab, width, layers, heads, kv_heads, head_dim;

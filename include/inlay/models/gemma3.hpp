@@ -10,6 +10,7 @@
 #include "inlay/layers/attention.hpp"
 #include "inlay/layers/mlp.hpp"
 #include "inlay/models/causal_lm.hpp"
+#include "inlay/models/constant_math.hpp"
 #include "inlay/models/decoder_names.hpp"
 
 namespace inlay::models {
@@ -23,13 +24,6 @@ struct gemma3_config {
 };
 
 namespace detail {
-
-/// Newton's iteration in double: exact in float.
-consteval float square_root(float x) {
-  double root = x > 1.0f ? x : 1.0;
-  for (int i = 0; i < 100; ++i) root = 0.5 * (root + x / root);
-  return static_cast<float>(root);
-}
 
 template <gemma3_config C, std::size_t Window, rope_config Rope>
 using gemma3_block =
@@ -100,16 +94,26 @@ struct gemma3
       std::array{
           checkpoint_fact{"rope_theta|rope_parameters.full_attention.rope_theta", "rope.freq_base",
                           detail::gemma3_global_theta, false},
-          checkpoint_fact{"rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", "",
+          checkpoint_fact{"rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", "rope.freq_base_swa",
                           detail::gemma3_local_theta, false},
           checkpoint_fact{"rope_scaling.factor|rope_parameters.full_attention.factor", "rope.scaling.factor",
                           C.global_linear_factor, C.global_linear_factor != 1.0f},
           checkpoint_fact{"query_pre_attn_scalar", "", C.query_scale, false},
           checkpoint_fact{"sliding_window_pattern", "", double(C.period), false},
       });
+  static constexpr std::array statements{
+      gguf_statement{.key = C.global_linear_factor != 1.0f ? "rope.scaling.type" : "",
+                     .what = gguf_statement::kind::word,
+                     .text = "linear"},
+  };
   static constexpr checkpoint_description checkpoint() {
-    return {detail::gemma3_config_types, detail::gemma3_architectures, detail::gemma3_rules, facts,
-            detail::gemma3_known,        detail::gemma3_prefixes};
+    return {.config_types = detail::gemma3_config_types,
+            .architectures = detail::gemma3_architectures,
+            .rules = detail::gemma3_rules,
+            .facts = facts,
+            .known = detail::gemma3_known,
+            .prefixes = detail::gemma3_prefixes,
+            .statements = statements};
   }
 };
 

@@ -210,11 +210,34 @@ inline constexpr std::array gemma4_facts{
     checkpoint_fact{"rms_norm_eps", "attention.layer_norm_rms_epsilon", C.epsilon},
     checkpoint_fact{"rope_parameters.full_attention.rope_theta", "rope.freq_base", gemma4_global_theta, false},
     checkpoint_fact{"rope_parameters.sliding_attention.rope_theta", "rope.freq_base_swa", gemma4_local_theta, false},
+    checkpoint_fact{"", "rope.dimension_count", double(C.global_head_dim), false},
+    checkpoint_fact{"", "rope.dimension_count_swa", double(C.head_dim), false},
+    checkpoint_fact{C.experts != 0 ? "moe_intermediate_size" : "", C.experts != 0 ? "expert_feed_forward_length" : "",
+                    double(C.expert_inner), false},
+};
+template <gemma4_config C>
+inline constexpr std::array gemma4_statements{
+    gguf_statement{.key = "attention.sliding_window_pattern",
+                   .what = gguf_statement::kind::blocks_with_heads,
+                   .number = double(C.head_dim),
+                   .text = "attention.q.weight"},
+    gguf_statement{.key = C.kv_heads != C.global_kv_heads ? "attention.head_count_kv" : "",
+                   .what = gguf_statement::kind::heads_of_blocks,
+                   .text = "attention.k.weight"},
+    gguf_statement{.key = C.double_inner ? "feed_forward_length" : "",
+                   .what = gguf_statement::kind::rows_of_blocks,
+                   .text = "mlp.up.weight"},
 };
 
 template <gemma4_config C>
 constexpr checkpoint_description describe_gemma4() {
-  return {gemma4_config_types, gemma4_architectures, gemma4_rules, gemma4_facts<C>, gemma4_known, gemma4_prefixes};
+  return {.config_types = gemma4_config_types,
+          .architectures = gemma4_architectures,
+          .rules = gemma4_rules,
+          .facts = gemma4_facts<C>,
+          .known = gemma4_known,
+          .prefixes = gemma4_prefixes,
+          .statements = gemma4_statements<C>};
 }
 
 }  // namespace detail

@@ -58,7 +58,8 @@ struct llama : llama_shape<C> {
   static constexpr std::array facts =
       join(decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta,
                           C.window}),
-           std::array{checkpoint_fact{rope_factor_key, "", C.rope.llama3.factor, C.rope.llama3.factor != 1.0f}});
+           std::array{checkpoint_fact{rope_factor_key, "", C.rope.llama3.factor, C.rope.llama3.factor != 1.0f},
+                      checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false}});
   static constexpr checkpoint_description checkpoint() {
     return {detail::llama_config_types, detail::llama_architectures, detail::llama_rules, facts, detail::llama_known};
   }

@@ -14,6 +14,7 @@ namespace detail {
 
 inline constexpr std::string_view mistral_config_types[] = {"mistral", "ministral", "ministral3", "mistral3"};
 inline constexpr std::string_view mistral_architectures[] = {"llama", "mistral3"};
+inline constexpr std::string_view mistral3_architectures[] = {"mistral3", "llama"};
 inline constexpr std::string_view mistral_known[] = {"rope_freqs.weight", "vision_tower.*", "multi_modal_projector.*",
                                                      "model.vision_tower.*", "model.multi_modal_projector.*"};
 inline constexpr std::string_view mistral_prefixes[] = {"language_model.model.", "model.language_model."};
@@ -29,10 +30,19 @@ struct mistral : llama_shape<C> {
                checkpoint_fact{rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor, C.rope.yarn.factor != 1.0f},
                checkpoint_fact{"rope_parameters.llama_4_scaling_beta|llama_4_scaling_beta",
                                "attention.temperature_scale", C.temperature_beta, C.temperature_beta != 0.0f},
+               checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false},
            });
+  static constexpr auto statements = yarn_statements(C.rope.yarn);
+  /// Whether it is Ministral 3, which converters to GGUF give an architecture of its own.
+  static constexpr bool is_third = C.temperature_beta != 0.0f || C.rope.yarn.factor != 1.0f;
   static constexpr checkpoint_description checkpoint() {
-    return {detail::mistral_config_types, detail::mistral_architectures, detail::llama_rules, facts,
-            detail::mistral_known,        detail::mistral_prefixes};
+    return {.config_types = detail::mistral_config_types,
+            .architectures = is_third ? detail::mistral3_architectures : detail::mistral_architectures,
+            .rules = detail::llama_rules,
+            .facts = facts,
+            .known = detail::mistral_known,
+            .prefixes = detail::mistral_prefixes,
+            .statements = statements};
   }
 };
 

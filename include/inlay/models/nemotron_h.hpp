@@ -116,6 +116,10 @@ struct nemotron_h
                 pattern<Pattern, kind<'M', detail::nemotron_h_mamba<C>>, kind<'*', detail::nemotron_h_attention<C>>,
                         kind<'-', detail::nemotron_h_mlp<C>>, kind<'E', detail::nemotron_h_moe<C>>>,
                 rms_norm<{.epsilon = C.epsilon}>, own_head> {
+  /// A key that only models with experts have.
+  static consteval std::string_view of_experts(std::string_view key) {
+    return C.experts != 0 ? key : std::string_view();
+  }
   static constexpr std::array facts{
       checkpoint_fact{"vocab_size", "vocab_size", double(C.vocab), false},
       checkpoint_fact{"hidden_size", "embedding_length", double(C.width)},
@@ -128,17 +132,39 @@ struct nemotron_h
       checkpoint_fact{"", "ssm.inner_size", double(C.mamba_heads* C.mamba_head_dim)},
       checkpoint_fact{"n_groups", "ssm.group_count", double(C.mamba_groups)},
       checkpoint_fact{"ssm_state_size", "ssm.state_size", double(C.mamba_state)},
-      checkpoint_fact{C.experts != 0 ? "n_routed_experts" : "", C.experts != 0 ? "expert_count" : "",
-                      double(C.experts)},
-      checkpoint_fact{C.experts != 0 ? "num_experts_per_tok" : "", C.experts != 0 ? "expert_used_count" : "",
-                      double(C.top_k)},
-      checkpoint_fact{C.experts != 0 ? "routed_scaling_factor" : "", C.experts != 0 ? "expert_weights_scale" : "",
-                      C.expert_scaling},
+      checkpoint_fact{of_experts("n_routed_experts"), of_experts("expert_count"), double(C.experts)},
+      checkpoint_fact{of_experts("num_experts_per_tok"), of_experts("expert_used_count"), double(C.top_k)},
+      checkpoint_fact{of_experts("routed_scaling_factor"), of_experts("expert_weights_scale"), C.expert_scaling},
       checkpoint_fact{"layer_norm_epsilon|norm_eps", "attention.layer_norm_rms_epsilon", C.epsilon},
+      checkpoint_fact{"", "attention.layer_norm_epsilon", C.epsilon, false},
+      checkpoint_fact{"conv_kernel", "ssm.conv_kernel", double(mamba2_config{}.taps), false},
+      checkpoint_fact{of_experts("moe_intermediate_size"), of_experts("expert_feed_forward_length"),
+                      double(C.expert_inner), false},
+      checkpoint_fact{of_experts("moe_shared_expert_intermediate_size"),
+                      of_experts("expert_shared_feed_forward_length"), double(C.shared_inner), false},
+      checkpoint_fact{of_experts("n_group"), of_experts("expert_group_count"), double(C.expert_groups), false},
+      checkpoint_fact{of_experts("topk_group"), of_experts("expert_group_used_count"), double(C.top_expert_groups),
+                      false},
+  };
+  static constexpr std::array statements{
+      gguf_statement{.key = "feed_forward_length",
+                     .what = gguf_statement::kind::rows_of_blocks,
+                     .text = "mlp.up.weight|mlp.experts.up.weight"},
+      gguf_statement{.key = "attention.head_count_kv",
+                     .what = gguf_statement::kind::heads_of_blocks,
+                     .text = "attention.k.weight"},
+      gguf_statement{.key = of_experts("expert_shared_count"), .number = C.shared_inner != 0},
+      gguf_statement{
+          .key = of_experts("expert_weights_norm"), .what = gguf_statement::kind::truth, .number = C.normalise},
   };
   static constexpr checkpoint_description checkpoint() {
-    return {detail::nemotron_h_config_types, detail::nemotron_h_architectures, detail::nemotron_h_rules, facts,
-            detail::nemotron_h_known,        detail::nemotron_h_prefixes};
+    return {.config_types = detail::nemotron_h_config_types,
+            .architectures = detail::nemotron_h_architectures,
+            .rules = detail::nemotron_h_rules,
+            .facts = facts,
+            .known = detail::nemotron_h_known,
+            .prefixes = detail::nemotron_h_prefixes,
+            .statements = statements};
   }
 };
 

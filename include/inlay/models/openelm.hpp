@@ -123,9 +123,24 @@ struct openelm : detail::openelm_shape<C, Layers, std::make_index_sequence<Layer
       checkpoint_fact{"head_dim", "attention.key_length", double(C.head_dim)},
       checkpoint_fact{"rope_freq_constant", "rope.freq_base", C.theta, false},
       checkpoint_fact{"", "attention.layer_norm_rms_epsilon", C.epsilon},
+      checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false},
+  };
+  static constexpr std::array statements{
+      gguf_statement{
+          .key = "feed_forward_length", .what = gguf_statement::kind::rows_of_blocks, .text = "mlp.up.weight"},
+      gguf_statement{
+          .key = "attention.head_count", .what = gguf_statement::kind::heads_of_blocks, .text = "attention.q.weight"},
+      gguf_statement{.key = "attention.head_count_kv",
+                     .what = gguf_statement::kind::heads_of_blocks,
+                     .text = "attention.k.weight"},
   };
   static constexpr checkpoint_description checkpoint() {
-    return {detail::openelm_config_types, detail::openelm_architectures, detail::openelm_rules, facts, {}};
+    return {.config_types = detail::openelm_config_types,
+            .architectures = detail::openelm_architectures,
+            .rules = detail::openelm_rules,
+            .facts = facts,
+            .known = {},
+            .statements = statements};
   }
 };
 

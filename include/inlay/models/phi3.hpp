@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "inlay/models/constant_math.hpp"
 #include "inlay/models/llama.hpp"
 
 namespace inlay::models {
@@ -34,6 +35,13 @@ inline constexpr std::string_view phi3_known[] = {"rope_factors_long.weight", "r
 inline constexpr std::string_view phi3_architectures[] = {"phi3"};
 inline constexpr std::string_view phi3_config_types[] = {"phi3"};
 
+/// The length of sines and cosines.
+consteval double longrope_magnitude(const longrope_scaling& s) {
+  if (s.original_context == 0.0f) return 1.0;
+  return square_root(
+      static_cast<float>(1.0 + logarithm(s.context / s.original_context) / logarithm(s.original_context)));
+}
+
 }  // namespace detail
 
 template <llama_config C>
@@ -52,8 +60,18 @@ struct phi3 : llama_shape<C> {
           checkpoint_fact{C.rope.longrope.context != 0.0f ? "max_position_embeddings" : "",
                           C.rope.longrope.context != 0.0f ? "context_length" : "", C.rope.longrope.context},
       });
+  static constexpr std::array statements{
+      gguf_statement{.key = "attention.sliding_window", .number = double(C.window)},
+      gguf_statement{.key = C.rope.longrope.context != 0.0f ? "rope.scaling.attn_factor" : "",
+                     .number = detail::longrope_magnitude(C.rope.longrope)},
+  };
   static constexpr checkpoint_description checkpoint() {
-    return {detail::phi3_config_types, detail::phi3_architectures, detail::phi3_rules, facts, detail::phi3_known};
+    return {.config_types = detail::phi3_config_types,
+            .architectures = detail::phi3_architectures,
+            .rules = detail::phi3_rules,
+            .facts = facts,
+            .known = detail::phi3_known,
+            .statements = statements};
   }
 };
 

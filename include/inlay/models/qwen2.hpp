@@ -29,8 +29,14 @@ struct qwen2 : llama_shape<detail::with_qkv_bias(C)> {
       decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta}),
       std::array{
           checkpoint_fact{rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor, C.rope.yarn.factor != 1.0f}});
+  static constexpr auto statements = yarn_statements(C.rope.yarn);
   static constexpr checkpoint_description checkpoint() {
-    return {detail::qwen2_config_types, detail::qwen2_architectures, detail::qwen2_rules, facts, {}};
+    return {.config_types = detail::qwen2_config_types,
+            .architectures = detail::qwen2_architectures,
+            .rules = detail::qwen2_rules,
+            .facts = facts,
+            .known = {},
+            .statements = statements};
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <type_traits>
 
@@ -116,7 +117,7 @@ struct qwen3_5
       checkpoint_fact{"hidden_size", "embedding_length", double(C.width)},
       checkpoint_fact{"num_hidden_layers", "", double(C.layers)},
       checkpoint_fact{"num_attention_heads", "attention.head_count", double(C.heads)},
-      checkpoint_fact{"num_key_value_heads", "", double(C.kv_heads)},
+      checkpoint_fact{"num_key_value_heads", "attention.head_count_kv", double(C.kv_heads)},
       checkpoint_fact{"head_dim", "attention.key_length", double(C.head_dim)},
       checkpoint_fact{"linear_num_key_heads", "ssm.group_count", double(C.key_heads)},
       checkpoint_fact{"linear_num_value_heads", "ssm.time_step_rank", double(C.value_heads)},
@@ -129,10 +130,27 @@ struct qwen3_5
       checkpoint_fact{"", "rope.dimension_count", double(C.rope_dim), false},
       checkpoint_fact{rope_theta_key, "rope.freq_base", C.theta, false},
       checkpoint_fact{"rms_norm_eps", "attention.layer_norm_rms_epsilon", C.epsilon},
+      checkpoint_fact{"", "ssm.inner_size", double(C.value_heads* C.value_dim), false},
+  };
+  /// Of the positions in time, height and width, which are the same in text.
+  static constexpr std::int32_t sections[] = {(C.rope_dim / 2 + 2) / 3, (C.rope_dim / 2 + 1) / 3, C.rope_dim / 2 / 3,
+                                              0};
+  static constexpr std::array statements{
+      gguf_statement{.key = "block_count",
+                     .number = double(C.layers)},  // others also count what they predict ahead with
+      gguf_statement{.key = "rope.dimension_sections", .what = gguf_statement::kind::numbers, .numbers = sections},
+      gguf_statement{.key = "attention.recurrent_layers",
+                     .what = gguf_statement::kind::blocks_without,
+                     .text = "attention.q.weight"},
   };
   static constexpr checkpoint_description checkpoint() {
-    return {detail::qwen3_5_config_types, detail::qwen3_5_architectures, detail::qwen3_5_rules, facts,
-            detail::qwen3_5_known,        detail::qwen3_5_prefixes};
+    return {.config_types = detail::qwen3_5_config_types,
+            .architectures = detail::qwen3_5_architectures,
+            .rules = detail::qwen3_5_rules,
+            .facts = facts,
+            .known = detail::qwen3_5_known,
+            .prefixes = detail::qwen3_5_prefixes,
+            .statements = statements};
   }
 };
 
