@@ -42,6 +42,14 @@ std::vector<inlay::token_id> prompt_of(std::span<const inlay::message> conversat
   return ids;
 }
 
+/// As a format with a token of its own for the end of an answer.
+struct chat_with_an_end : inlay::zephyr_chat {
+  std::span<const std::string_view> stop_names() const noexcept {
+    static constexpr std::string_view names[] = {"<s>"};
+    return names;
+  }
+};
+
 const inlay::generate_options three_tokens{.max_tokens = 3, .ignore_model_stops = true};
 
 }  // namespace
@@ -148,4 +156,19 @@ TEST_CASE("reset forgets the conversation") {
   s.reset();
   CHECK(s.conversation().empty());
   CHECK(s.reply("Hello!", three_tokens).text() == once);
+}
+
+TEST_CASE("a format that is set brings its own end of an answer") {
+  inlay::language_model model = load();
+  const auto end = model.text()->find("<s>");
+  REQUIRE(end.has_value());
+  const auto ends = [&] { return std::count(model.stop_tokens().begin(), model.stop_tokens().end(), *end); };
+  CHECK(ends() == 0);
+  const std::size_t others = model.stop_tokens().size();
+  model.set_chat(inlay::any_chat_format(inlay::zephyr_chat{}));
+  CHECK(model.stop_tokens().size() == others);
+  model.set_chat(inlay::any_chat_format(chat_with_an_end{}));
+  model.set_chat(inlay::any_chat_format(chat_with_an_end{}));
+  CHECK(ends() == 1);
+  CHECK(model.stop_tokens().size() == others + 1);
 }

@@ -2,11 +2,14 @@
 // LoRA adapters against transformers with the adapters' products added to its weights.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "inlay/convert/convert.hpp"
 #include "inlay/generate/lora.hpp"
 #include "inlay/generate/session.hpp"
 #include "inlay/io/gguf_writer.hpp"
@@ -49,6 +52,27 @@ std::vector<float> last_logits(session& s, const std::vector<std::int32_t>& ids)
 }
 std::vector<float> last_of(const golden::expectation& e) {
   return {e.logits.end() - static_cast<std::ptrdiff_t>(e.vocab), e.logits.end()};
+}
+
+/// A GGUF adapter of one tensor, all of whose numbers differ.
+void write_adapter(const std::string& path, std::string_view architecture, std::string_view tensor,
+                   const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+  gguf_writer writer;
+  writer.set("general.architecture", architecture);
+  writer.set("adapter.type", "lora");
+  writer.set("adapter.lora.alpha", 2.0f);
+  REQUIRE(writer.add_tensor(concat(tensor, ".lora_a"), dtype::f32, std::span(a)).has_value());
+  REQUIRE(writer.add_tensor(concat(tensor, ".lora_b"), dtype::f32, std::span(b)).has_value());
+  auto stream = writer.start(path);
+  REQUIRE(stream.has_value());
+  for (const auto& shape : {a, b}) {
+    std::size_t count = 1;
+    for (const std::uint64_t n : shape) count *= static_cast<std::size_t>(n);
+    std::vector<float> numbers(count);
+    for (std::size_t i = 0; i < count; ++i) numbers[i] = 0.3f * std::sin(static_cast<float>(i + 1));
+    REQUIRE(stream->write(std::as_bytes(std::span(numbers))).has_value());
+  }
+  REQUIRE(stream->finish().has_value());
 }
 
 const session_options exact{.context = 64, .threads = 2, .batch = 13, .kv_type = dtype::f32};
@@ -163,17 +187,7 @@ TEST_CASE("what does not fit is refused by name") {
 TEST_CASE("weights that cannot be encoded take adapters beside them, not within") {
   const inlay_test::temporary_folder scratch;
   const std::string path = scratch / "adapter.gguf";
-  gguf_writer writer;
-  writer.set("general.architecture", "llama");
-  writer.set("adapter.type", "lora");
-  writer.set("adapter.lora.alpha", 2.0f);
-  REQUIRE(writer.add_tensor("blk.0.attn_q.weight.lora_a", dtype::f32, {2, 256}).has_value());
-  REQUIRE(writer.add_tensor("blk.0.attn_q.weight.lora_b", dtype::f32, {256, 2}).has_value());
-  auto stream = writer.start(path);
-  REQUIRE(stream.has_value());
-  const std::vector<float> half(512, 0.01f);
-  for (int i = 0; i < 2; ++i) REQUIRE(stream->write(std::as_bytes(std::span(half))).has_value());
-  REQUIRE(stream->finish().has_value());
+  write_adapter(path, "llama", "blk.0.attn_q.weight", {2, 256}, {256, 2});
 
   const std::string weights = golden::path("llama_wide", "model.IQ2_XXS.gguf");
   const language_model model = load_model<tiny::llama_wide::model>(weights);
@@ -192,4 +206,92 @@ TEST_CASE("weights that cannot be encoded take adapters beside them, not within"
   CHECK(merged.error().code == errc::unsupported);
   for (const char* mention : {"model.IQ2_XXS.gguf", "blk.0.attn_q.weight", "IQ2_XXS", "sessions"})
     CHECK(merged.error().message.find(mention) != std::string::npos);
+}
+
+TEST_CASE("adapters of experts") {
+  const inlay_test::temporary_folder scratch;
+  const std::vector<std::int32_t> ids{5, 6, 7, 100, 33, 2, 250, 91};
+  for (const std::string tensor : {"blk.1.ffn_up_exps.weight", "blk.1.ffn_down_exps.weight"}) {
+    INFO(tensor);
+    const bool up = tensor.find("up") != tensor.npos;
+    const std::string path = scratch / "adapter.gguf", quantized = scratch / "quantized.gguf";
+    if (up)
+      write_adapter(path, "qwen3moe", tensor, {5, 2, 64}, {5, 32, 2});
+    else
+      write_adapter(path, "qwen3moe", tensor, {5, 2, 32}, {5, 64, 2});
+    // In f32, so that merging rounds nothing.
+    const std::string exact_weights = scratch / "exact.gguf";
+    const auto original = open_checkpoint(golden::path("qwen3_moe"));
+    REQUIRE(original.has_value());
+    REQUIRE(convert<tiny::qwen3_moe::model>(*original, exact_weights, {.type = file_type::f32}).has_value());
+    const language_model model = load_model<tiny::qwen3_moe::model>(exact_weights);
+    session s(model, exact);
+    const auto plain = last_logits(s, ids);
+    const active_adapter active[] = {{load_adapter(model, path)}};
+    REQUIRE(s.use_adapters(active).has_value());
+    const auto changed = last_logits(s, ids);
+    CHECK(golden::difference(plain, changed) > 0.01);
+    const merged_adapter merge[] = {{path}};
+    const language_model merged = load_model<tiny::qwen3_moe::model>(exact_weights, {.merge = merge});
+    session m(merged, exact);
+    CHECK(golden::difference(last_logits(m, ids), changed) < golden::f32_tolerance);
+
+    // Experts whose inputs are quantized get the adapters' inputs as they were. Q8_0 is off by less than 1 %.
+    REQUIRE(convert<tiny::qwen3_moe::model>(*original, quantized, {.type = file_type::q8_0, .pure = true}).has_value());
+    const language_model coarse = load_model<tiny::qwen3_moe::model>(quantized);
+    session c(coarse, exact);
+    const active_adapter on_coarse[] = {{load_adapter(coarse, path)}};
+    REQUIRE(c.use_adapters(on_coarse).has_value());
+    CHECK(golden::difference(last_logits(c, ids), changed) < 0.04);
+  }
+}
+
+TEST_CASE("adapters of embeddings are refused by name") {
+  const inlay_test::temporary_folder scratch;
+  const std::string path = scratch / "adapter.gguf";
+  write_adapter(path, "llama", "token_embd.weight", {2, 64}, {272, 2});
+  const auto refused = load_lora(load_model<tiny::llama_tied::model>(golden::path("llama_tied", "model.gguf")), path);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == errc::missing);
+  CHECK(refused.error().message.find("token_embd.weight") != std::string::npos);
+}
+
+TEST_CASE("a session is restored under the adapters it was saved with") {
+  const language_model model = load_model<tiny::llama_tied::model>(golden::path("llama_tied"));
+  const lora_adapter a = load_adapter(model, adapter("llama_a")), b = load_adapter(model, adapter("llama_b"));
+  const std::vector<std::int32_t> ids{5, 6, 7};
+  const active_adapter only_a[] = {{a}}, half_a[] = {{a, 0.5f}}, only_b[] = {{b}}, both[] = {{a}, {b}},
+                       turned[] = {{b}, {a}};
+  session from(model, exact);
+  const auto save = [&](std::span<const active_adapter> with) {
+    REQUIRE(from.use_adapters(with).has_value());
+    from.reset();
+    REQUIRE(from.read(ids).has_value());
+    auto saved = from.save();
+    REQUIRE(saved.has_value());
+    return *std::move(saved);
+  };
+  const auto restore = [&](const buffer& saved, std::span<const active_adapter> with) {
+    session to(model, exact);
+    REQUIRE(to.use_adapters(with).has_value());
+    return to.restore({saved.data(), saved.size()});
+  };
+  const buffer with_a = save(only_a), without = save({}), with_both = save(both);
+  CHECK(restore(with_a, only_a).has_value());
+  CHECK(restore(without, {}).has_value());
+  CHECK(restore(with_both, turned).has_value());
+  // The same adapter from another file is the same.
+  const active_adapter copied[] = {{load_adapter(model, adapter("llama_a/adapter.gguf"))}};
+  CHECK(restore(with_a, copied).has_value());
+  for (const auto& [saved, with] : {std::pair{&with_a, std::span<const active_adapter>(only_b)},
+                                    {&with_a, half_a},
+                                    {&with_a, {}},
+                                    {&without, only_a},
+                                    {&with_both, only_b}}) {
+    const auto refused = restore(*saved, with);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().code == errc::mismatch);
+    CHECK(refused.error().message.find("adapter") != std::string::npos);
+  }
+  CHECK(restore(with_a, {}).error().message.find("llama_a") != std::string::npos);
 }

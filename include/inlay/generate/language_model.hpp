@@ -82,7 +82,8 @@ class language_model {
   /// How the model was taught to read conversations (text/chat.hpp); null unless the checkpoint says so in a way the
   /// library knows.
   const any_chat_format* chat() const;
-  /// For a model whose checkpoint does not say it, or wrongly; include text/chat.hpp.
+  /// For a model whose checkpoint does not say it, or wrongly; include text/chat.hpp. The format's tokens that end an
+  /// answer become stop_tokens() too.
   void set_chat(std::optional<any_chat_format> format);
   /// Tokens that end an answer.
   const std::vector<token_id>& stop_tokens() const;

@@ -2,6 +2,7 @@
 // What a language_model is made of, and the definitions of its members.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -42,6 +43,10 @@ INLAY_DEFINITION const std::string& language_model::chat_template() const { retu
 INLAY_DEFINITION const any_chat_format* language_model::chat() const { return parts_->chat ? &*parts_->chat : nullptr; }
 INLAY_DEFINITION void language_model::set_chat(std::optional<any_chat_format> format) {
   parts_->chat = std::move(format);
+  if (!parts_->chat || parts_->text == nullptr) return;
+  std::vector<token_id>& stops = parts_->stop_tokens;
+  for (const token_id id : inlay::stop_tokens(*parts_->chat, *parts_->text))
+    if (std::find(stops.begin(), stops.end(), id) == stops.end()) stops.push_back(id);
 }
 INLAY_DEFINITION const std::vector<token_id>& language_model::stop_tokens() const { return parts_->stop_tokens; }
 INLAY_DEFINITION std::size_t language_model::trained_context() const { return parts_->trained_context; }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@ class lora_adapter {
   const void* model() const;
   std::size_t rank() const;  ///< the highest of its matrices
   std::size_t parameters() const;
+  std::uint64_t fingerprint() const;  ///< of what it contains, wherever it was read from
   const std::vector<low_rank_update>& updates() const;
 
  private:

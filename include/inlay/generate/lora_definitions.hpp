@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "inlay/config/macros.hpp"
 #include "inlay/core/buffer.hpp"
+#include "inlay/core/checksum.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/load_checkpoint.hpp"
@@ -79,6 +82,13 @@ INLAY_DEFINITION result<lora_adapter> load_lora(const language_model& model, std
                               .scale = p.scale});
     parts->rank = std::max(parts->rank, p.rank);
     parts->parameters += p.a.size() + p.b.size();
+    checksum contents;
+    const std::uint64_t place[] = {p.slot, p.matrix, p.rank};
+    contents.add(std::as_bytes(std::span(place)));
+    contents.add(std::as_bytes(std::span(&p.scale, 1)));
+    contents.add(std::as_bytes(std::span(p.a)));
+    contents.add(std::as_bytes(std::span(p.b)));
+    parts->fingerprint += contents.value();  // files have them in different orders
   }
   return lora_adapter(std::move(parts));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct lora_adapter::parts {
   const void* model = nullptr;  ///< whose weights it changes
   std::size_t rank = 0;
   std::size_t parameters = 0;
+  std::uint64_t fingerprint = 0;
   std::vector<low_rank_update> updates;
   buffer memory;
 };
@@ -26,6 +28,7 @@ INLAY_DEFINITION const std::string& lora_adapter::path() const { return parts_->
 INLAY_DEFINITION const void* lora_adapter::model() const { return parts_->model; }
 INLAY_DEFINITION std::size_t lora_adapter::rank() const { return parts_->rank; }
 INLAY_DEFINITION std::size_t lora_adapter::parameters() const { return parts_->parameters; }
+INLAY_DEFINITION std::uint64_t lora_adapter::fingerprint() const { return parts_->fingerprint; }
 INLAY_DEFINITION const std::vector<low_rank_update>& lora_adapter::updates() const { return parts_->updates; }
 
 }  // namespace inlay

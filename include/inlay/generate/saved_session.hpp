@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of a saved session, little-endian:
 //   "inlaySES"  u32 version  u64 bytes in all
-//   the model:      u64 fingerprint, text layout of its states, u64 vocabulary, u8 cache type
+//   the model:      u64 fingerprint, text layout of its states, u64 vocabulary, u8 cache type,
+//                   u64 fingerprint and text paths of its adapters
 //   the sequence:   tokens read, tokens to read, positions of turns, u64 state of the sampler
 //   a conversation: u8 flags, u64 begin of the answer, messages
 //   logits (if flagged), u64 bytes of states, the states, u64 checksum of all before it
@@ -30,7 +31,7 @@
 namespace inlay::detail {
 
 inline constexpr std::string_view saved_session_magic = "inlaySES";
-inline constexpr std::uint32_t saved_session_version = 1;
+inline constexpr std::uint32_t saved_session_version = 2;
 
 /// What has to be the same where a session is restored.
 struct saved_model {
@@ -38,6 +39,8 @@ struct saved_model {
   std::string layout;
   std::uint64_t vocab = 0;
   dtype cache = dtype::f32;
+  std::uint64_t adapters = 0;      ///< 0: none
+  std::string adapter_paths = {};  ///< for messages
 };
 
 /// A saved session without its logits and states.
@@ -77,6 +80,8 @@ class saved_session_writer {
     text(s.model.layout);
     number(s.model.vocab);
     number(static_cast<std::uint8_t>(s.model.cache));
+    number(s.model.adapters);
+    text(s.model.adapter_paths);
     list(std::span(std::as_const(s.history)));
     list(std::span(s.progress.unread));
     number(std::uint64_t{s.progress.turns.size()});
@@ -144,6 +149,8 @@ class saved_session_reader {
     const auto cache = number<std::uint8_t>();
     s.model.cache = cache < dtype_count ? static_cast<dtype>(cache) : dtype::f32;
     if (cache >= dtype_count) good_ = false;
+    s.model.adapters = number<std::uint64_t>();
+    s.model.adapter_paths = text();
     s.history = list<token_id>();
     s.progress.unread = list<token_id>();
     for (const std::uint64_t t : list<std::uint64_t>()) s.progress.turns.push_back(static_cast<std::size_t>(t));

@@ -164,15 +164,14 @@ class session {
   result<void> rollback(session_mark to);
   result<void> forget(session_mark mark);
 
-  /// All of the session but its options and marks, to be restored in any session of the same model and cache type whose
-  /// context is large enough: then both go on alike, to the bit where their options are the same. Of a generation that
-  /// is running, what it has brought forth so far is kept.
-  /// Include core/buffer.hpp for it.
+  /// All of the session but its options and marks, to be restored in any session of the same model, adapters and cache
+  /// type whose context is large enough: then both go on alike, to the bit where their options are the same. Of a
+  /// generation that is running, what it has brought forth so far is kept. Include core/buffer.hpp for it.
   result<buffer> save() const;
   /// The same as a file, which is there whole or not at all.
   result<void> save_file(std::string path) const;
-  /// Takes over what was saved. Bytes that are damaged, or of another model, are an error that says so and change
-  /// nothing.
+  /// Takes over what was saved. Bytes that are damaged, or of another model or other adapters, are an error that says
+  /// so and change nothing.
   result<void> restore(std::span<const std::byte> saved);
   result<void> restore_file(std::string path);
 

@@ -24,13 +24,11 @@
 #include "inlay/generate/language_model.hpp"
 #include "inlay/generate/lora_parts.hpp"
 #include "inlay/generate/sampler.hpp"
-#include "inlay/generate/saved_session.hpp"
 #include "inlay/generate/session.hpp"
 #include "inlay/generate/session_progress.hpp"
+#include "inlay/generate/session_saving.hpp"
 #include "inlay/generate/stop_strings.hpp"
-#include "inlay/io/atomic_file.hpp"
 #include "inlay/io/mapped_file.hpp"
-#include "inlay/io/untrusted.hpp"
 #include "inlay/layers/state.hpp"
 #include "inlay/models/batch.hpp"
 #include "inlay/text/chat.hpp"
@@ -233,56 +231,27 @@ class session::implementation {
 
   result<buffer> save() const {
     if (memory_.size() == 0) return unexpected<error>(*failure_);
-    auto saved = buffer::allocate(saved_bytes());
-    if (!saved) return saved;
-    std::byte* to = saved->data();
-    const auto append = [&](std::span<const std::byte> bytes) -> result<void> {
-      std::memcpy(to, bytes.data(), bytes.size());
-      to += bytes.size();
-      return {};
-    };
-    if (auto written = write(append, saved->size()); !written) return unexpected<error>(std::move(written).error());
-    return saved;
+    return saver().save();
   }
   result<void> save_file(std::string path) const {
     if (memory_.size() == 0) return unexpected<error>(*failure_);
-    auto file = atomic_file::create(std::move(path));
-    if (!file) return unexpected<error>(std::move(file).error());
-    const auto append = [&](std::span<const std::byte> bytes) { return file->write(bytes); };
-    if (auto written = write(append, saved_bytes()); !written) return written;
-    return file->commit();
+    return saver().save_file(std::move(path));
   }
 
   /// Nothing is changed before all has been checked.
   result<void> restore(std::span<const std::byte> bytes, std::string path) {
     if (memory_.size() == 0) return unexpected<error>(*failure_);
-    auto reader = detail::saved_session_reader::open(bytes, std::move(path));
-    if (!reader) return unexpected<error>(std::move(reader).error());
-    auto saved = reader->header();
+    auto saved = detail::read_saved_session(bytes, std::move(path), model_, identity(), options_.context, state_);
     if (!saved) return unexpected<error>(std::move(saved).error());
-    if (auto same = compare(saved->model, *reader); !same) return same;
-    const std::size_t position = saved->history.size();
-    if (position > options_.context)
-      return fail(errc::argument,
-                  reader->says("has ", position, " tokens; the context of this session is ", options_.context, "."));
-    if (saved->progress.in_conversation && model_.text() == nullptr)
-      return fail(errc::mismatch, reader->says("has a conversation, but the model has no tokenizer."));
-    std::span<const std::byte> rest = reader->left();
-    const std::size_t logits = saved->progress.has_logits ? model_.vocab() * sizeof(float) : 0;
-    std::uint64_t states = 0;
-    if (rest.size() >= logits + sizeof states) std::memcpy(&states, rest.data() + logits, sizeof states);
-    if (rest.size() != logits + sizeof states + states_bytes(position) || states != states_bytes(position))
-      return fail(errc::format, reader->says("is damaged: it has not the states of ", position, " tokens."));
-
+    const std::size_t position = saved->header.history.size();
     begin_sequence();
-    history_.assign(saved->history.begin(), saved->history.end());
-    now_ = std::move(saved->progress);
-    sampler_.seed(saved->sampler_state);
-    if (logits != 0) std::memcpy(logits_, rest.data(), logits);
-    rest = rest.subspan(logits + sizeof states);
+    history_.assign(saved->header.history.begin(), saved->header.history.end());
+    now_ = std::move(saved->header.progress);
+    sampler_.seed(saved->header.sampler_state);
+    if (!saved->logits.empty()) std::memcpy(logits_, saved->logits.data(), saved->logits.size());
     model_.for_each_state_part(state_, position, state_parts::all, [&](std::byte* part, std::size_t size) {
-      std::memcpy(part, rest.data(), size);
-      rest = rest.subspan(size);
+      std::memcpy(part, saved->states.data(), size);
+      saved->states = saved->states.subspan(size);
     });
     past_ = {position, position, position};
     resume();
@@ -375,49 +344,17 @@ class session::implementation {
     return fail(errc::argument, "The session has no such mark: it was forgotten, or lies behind where it was rewound.");
   }
 
-  std::size_t states_bytes(std::size_t position) const {
-    std::size_t total = 0;
-    model_.for_each_state_part(state_, position, state_parts::all,
-                               [&](std::byte*, std::size_t bytes) { total += bytes; });
-    return total;
+  /// What has to be the same where the session is restored.
+  detail::saved_model identity() const {
+    detail::saved_model model{.fingerprint = model_.facts().fingerprint,
+                              .layout = model_.state_layout(),
+                              .vocab = model_.vocab(),
+                              .cache = options_.kv_type};
+    detail::identify_adapters(adapters_, model);
+    return model;
   }
-  std::size_t saved_bytes() const {
-    std::size_t total = 0;
-    const auto count = [&](std::span<const std::byte> bytes) -> result<void> {
-      total += bytes.size();
-      return {};
-    };
-    detail::saved_session_writer header(count);
-    header.header(saved(), 0);
-    return total + (now_.has_logits ? model_.vocab() * sizeof(float) : 0) + sizeof(std::uint64_t) +
-           states_bytes(history_.size()) + sizeof(std::uint64_t);
-  }
-  detail::saved_session saved() const {
-    return {{model_.facts().fingerprint, model_.state_layout(), model_.vocab(), options_.kv_type},
-            history_,
-            sampler_.seed(),
-            now_};
-  }
-  result<void> write(detail::saved_session_writer::sink to, std::size_t total) const {
-    detail::saved_session_writer w(to);
-    w.header(saved(), total);
-    if (now_.has_logits) w.bytes(std::as_bytes(std::span(logits_, model_.vocab())));
-    w.number(std::uint64_t{states_bytes(history_.size())});
-    model_.for_each_state_part(state_, history_.size(), state_parts::all,
-                               [&](std::byte* part, std::size_t bytes) { w.bytes({part, bytes}); });
-    return w.end();
-  }
-  result<void> compare(const detail::saved_model& from, const detail::saved_session_reader& reader) const {
-    if (const std::string layout = model_.state_layout(); from.layout != layout || from.vocab != model_.vocab())
-      return fail(errc::mismatch, reader.says("is of a model with a vocabulary of ", from.vocab, " and the states ",
-                                              detail::in_quotes(from.layout), "; this one has ", model_.vocab(),
-                                              " and ", detail::in_quotes(layout), "."));
-    if (from.fingerprint != model_.facts().fingerprint)
-      return fail(errc::mismatch, reader.says("is of other weights than this model's."));
-    if (from.cache != options_.kv_type)
-      return fail(errc::mismatch, reader.says("has keys and values in ", name(from.cache), "; this session stores ",
-                                              name(options_.kv_type), "."));
-    return {};
+  detail::session_saver saver() const {
+    return {model_, {identity(), history_, sampler_.seed(), now_}, state_, logits_};
   }
 
   void start(generate_options options) {
