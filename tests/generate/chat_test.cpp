@@ -167,8 +167,8 @@ TEST_CASE("a format that is set brings its own end of an answer") {
   const std::size_t others = model.stop_tokens().size();
   model.set_chat(inlay::any_chat_format(inlay::zephyr_chat{}));
   CHECK(model.stop_tokens().size() == others);
-  model.set_chat(inlay::any_chat_format(chat_with_an_end{}));
-  model.set_chat(inlay::any_chat_format(chat_with_an_end{}));
+  model.set_chat(inlay::custom_chat_format(chat_with_an_end{}));
+  model.set_chat(inlay::custom_chat_format(chat_with_an_end{}));
   CHECK(ends() == 1);
   CHECK(model.stop_tokens().size() == others + 1);
 }
