@@ -99,7 +99,9 @@ void multiply_float_row(const matrix_ref& w, const float* x, float* out, std::si
     INLAY_UNROLL
     for (std::size_t s = 0; s < streams; ++s) p[s] = w.data + std::min(done + s, end - 1) * bytes;
     dot_tile<Type, true>(p, row, w.columns, sums);
-    store_tile<streams>(sums, end - done, 1, out + done, 0, add);
+    INLAY_UNROLL
+    for (std::size_t s = 0; s < streams; ++s)
+      if (done + s < end) store_tile<1>(sums + s, 1, 1, out + done + s, 0, add);
   }
 }
 
