@@ -263,9 +263,13 @@ class tokenizer_to_gguf {
     write_tokens("llama", true);
     to_.set("tokenizer.ggml.pre", "default");
     to_.set("tokenizer.ggml.add_space_prefix", pipeline_.spaces.before != space_before::never);
+    note_space_before();
+    return finish(false);
+  }
+
+  void note_space_before() {
     if (pipeline_.spaces.before == space_before::unless_present)
       notes_.push_back(concat(source_, ": a text that begins with a space gets another one before it in a GGUF."));
-    return finish(false);
   }
 
   /// By scores any two neighbours that make a token are merged, whether or not the list has the pair.
@@ -288,6 +292,8 @@ class tokenizer_to_gguf {
 
   result<void> unigram_model(const json_value&) {
     if (!pipeline_.spaces.marked) return refuse("is a Unigram model in which spaces are not marked");
+    if (!pipeline_.words.empty()) return refuse("cuts text into words before a Unigram model sees it");
+    note_space_before();
     write_tokens("t5", true);
     to_.set("tokenizer.ggml.pre", "default");
     to_.set("tokenizer.ggml.add_space_prefix", pipeline_.spaces.before != space_before::never);
