@@ -154,7 +154,6 @@ inline void order_values(std::size_t i, const cache_block& values, integer_tile&
     if (t % (2 * lanes) >= lanes) continue;
     std::int32_t* to =
         tile.values + i * (key_block / 2) + (t / (2 * lanes) * lanes + t % lanes) * integer_tile::columns;
-    INLAY_UNROLL
     for (std::size_t b = 0; b < 2; ++b) {
       const auto value = [&](std::size_t key) {
         const std::size_t real = std::min(key, values.count - 1);  // factors of absent ones are 0
