@@ -62,7 +62,7 @@ def byte_level(name):
         t.pre_tokenizer = pre_tokenizers.Sequence(
             [split(EXPRESSIONS[name]), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
         )
-    if name == "qwen3":
+    if name in ("qwen3", "qwen35"):
         t.normalizer = normalizers.NFC()
     t.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
