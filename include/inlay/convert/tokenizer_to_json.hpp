@@ -127,7 +127,7 @@ class tokenizer_to_json {
       cuts = {{{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}};
     }
     out_["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", cuts}};
-    if (v_.pre.starts_with("qwen")) out_["normalizer"] = {{"type", "NFC"}};
+    if (implies_nfc(v_.pre)) out_["normalizer"] = {{"type", "NFC"}};
     out_["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
     out_["model"] = {{"type", "BPE"},
                      {"dropout", nullptr},
@@ -230,17 +230,17 @@ class tokenizer_to_json {
   }
 
   result<json> wordpiece_model() {
-    json vocab = json::object();
-    for (std::size_t i = 0; i < v_.tokens.size(); ++i) {
+    const auto spelt = [&](std::size_t i) {
       const std::string_view t = v_.tokens[i];
-      const std::string text = kind_of(i) != 1             ? std::string(t)
-                               : t.starts_with(space_mark) ? std::string(t.substr(space_mark.size()))
-                                                           : concat("##", t);
-      vocab[text] = i;
-    }
+      return kind_of(i) != 1             ? std::string(t)
+             : t.starts_with(space_mark) ? std::string(t.substr(space_mark.size()))
+                                         : concat("##", t);
+    };
+    json vocab = json::object();
+    for (std::size_t i = 0; i < v_.tokens.size(); ++i) vocab[spelt(i)] = i;
     const auto text_of = [&](const std::optional<std::int64_t>& id, std::size_t otherwise) {
       const std::size_t at = is_id(id) ? static_cast<std::size_t>(*id) : std::min(otherwise, v_.tokens.size() - 1);
-      return std::pair{std::string(v_.tokens[at]), at};
+      return std::pair{spelt(at), at};
     };
     const auto [begin, begin_id] = text_of(v_.classify ? v_.classify : v_.bos, 101);
     const auto [end, end_id] = text_of(v_.separator, 102);

@@ -147,7 +147,7 @@ inline result<std::unique_ptr<tokenizer>> make_byte_level_bpe(const vocabulary& 
   const bool whole = takes_whole_words(v.pre);
   if (v.add_bos.value_or(whole) && parts.specials.bos) parts.prefix.push_back(*parts.specials.bos);
   if (v.add_eos.value_or(false) && parts.specials.eos) parts.suffix.push_back(*parts.specials.eos);
-  if (options.forms != nullptr && v.pre.starts_with("qwen"))
+  if (options.forms != nullptr && implies_nfc(v.pre))
     parts.normalizer = std::make_unique<normalizer_chain>(
         std::vector<normalizer_chain::step>{{normalizer_chain::kind::nfc}}, options.forms);
   const byte_level_bpe::options how{

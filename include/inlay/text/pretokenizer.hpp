@@ -350,4 +350,7 @@ inline bool takes_whole_words(std::string_view gguf_name) noexcept {
   return false;
 }
 
+/// Text is brought into NFC before it is cut (Qwen's tokenizer.json; a GGUF has no key for it).
+inline bool implies_nfc(std::string_view gguf_name) noexcept { return gguf_name.starts_with("qwen"); }
+
 }  // namespace inlay
