@@ -89,15 +89,16 @@ void set_metadata(gguf_writer& writer, const model_shape& shape, file_type mixtu
   writer.set("general.quantization_version", std::uint32_t{2});
   writer.set(prefix + "context_length", std::uint32_t{32768});
   for (const auto& [key, value] : shape.facts) {
-    const bool whole = key.find("epsilon") == key.npos && key.find("rope.") == key.npos;
+    const bool whole =
+        key.find("epsilon") == key.npos && (key.find("rope.") == key.npos || key.ends_with("dimension_count"));
     if (whole)
       writer.set(prefix + key, static_cast<std::uint32_t>(value));
     else
       writer.set(prefix + key, static_cast<float>(value));
   }
   const auto head_dim = static_cast<std::uint32_t>(shape.fact("attention.key_length"));
-  writer.set(prefix + "attention.value_length", head_dim);
-  writer.set(prefix + "rope.dimension_count", head_dim);
+  for (const char* key : {"attention.value_length", "rope.dimension_count"})
+    if (shape.fact(key) == 0.0) writer.set(prefix + key, head_dim);
   set_vocabulary(writer, shape.vocab);
 }
 
