@@ -2,6 +2,7 @@
 // A session's way into a saved session and back: what is compared, what is written.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -76,8 +77,7 @@ class session_saver {
     if (!saved) return saved;
     std::byte* to = saved->data();
     const auto append = [&](std::span<const std::byte> bytes) -> result<void> {
-      std::memcpy(to, bytes.data(), bytes.size());
-      to += bytes.size();
+      to = std::copy(bytes.begin(), bytes.end(), to);
       return {};
     };
     if (auto written = write(append, bytes_); !written) return unexpected<error>(std::move(written).error());
