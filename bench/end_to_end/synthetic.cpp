@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/support/random.hpp"
+#include "inlay/convert/metadata.hpp"
 #include "inlay/convert/quantization_mix.hpp"
 #include "inlay/io/gguf.hpp"
 #include "inlay/io/gguf_writer.hpp"
@@ -88,17 +89,9 @@ void set_metadata(gguf_writer& writer, const model_shape& shape, file_type mixtu
   writer.set("general.file_type", static_cast<std::uint32_t>(mixture));
   writer.set("general.quantization_version", std::uint32_t{2});
   writer.set(prefix + "context_length", std::uint32_t{32768});
-  for (const auto& [key, value] : shape.facts) {
-    const bool whole =
-        key.find("epsilon") == key.npos && (key.find("rope.") == key.npos || key.ends_with("dimension_count"));
-    if (whole)
-      writer.set(prefix + key, static_cast<std::uint32_t>(value));
-    else
-      writer.set(prefix + key, static_cast<float>(value));
-  }
-  const auto head_dim = static_cast<std::uint32_t>(shape.fact("attention.key_length"));
+  for (const auto& [key, value] : shape.facts) detail::write_number(prefix + key, value, writer);
   for (const char* key : {"attention.value_length", "rope.dimension_count"})
-    if (shape.fact(key) == 0.0) writer.set(prefix + key, head_dim);
+    if (shape.fact(key) == 0.0) detail::write_number(prefix + key, shape.fact("attention.key_length"), writer);
   set_vocabulary(writer, shape.vocab);
 }
 

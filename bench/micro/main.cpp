@@ -11,6 +11,7 @@
 #include "bench/support/random.hpp"
 #include "bench/support/timing.hpp"
 #include "inlay/inlay.hpp"
+#include "inlay/kernels/pack.hpp"
 
 namespace {
 
@@ -34,22 +35,12 @@ void measure() {
     std::vector<float> values(Parameter::count);
     for (float& v : values) v = random.next_normal() / std::sqrt(static_cast<float>(Width));
     float* const place = weights.take<float>(Parameter::count);
-    if constexpr (requires { p.ref; }) {
-      constexpr std::size_t rows = Parameter::rows, columns = Parameter::columns;
-      auto* const bytes = reinterpret_cast<std::byte*>(place);
-      const std::size_t panel = K::panel_bytes(dtype::f32, rows, columns);
-      p.ref = {bytes, rows, columns, dtype::f32, panel == 0 ? kernels::layout::rows : kernels::layout::panels};
-      for (std::size_t r = 0; panel != 0 && r < rows; r += kernels::panel_rows) {
-        const std::byte* lines[kernels::panel_rows];
-        for (std::size_t i = 0; i < kernels::panel_rows; ++i)
-          lines[i] = reinterpret_cast<const std::byte*>(&values[(r + i) * columns]);
-        K::pack_panel(dtype::f32, lines, kernels::panel_rows, columns, bytes + r / kernels::panel_rows * panel);
-      }
-      if (panel != 0) return;
-    } else {
-      p.data = place;
-    }
-    std::copy(values.begin(), values.end(), place);
+    if constexpr (requires { p.ref; })
+      p.ref = kernels::pack_matrix(
+          K(), {reinterpret_cast<const std::byte*>(values.data()), Parameter::rows, Parameter::columns, dtype::f32},
+          reinterpret_cast<std::byte*>(place));
+    else
+      p.data = std::copy(values.begin(), values.end(), place) - Parameter::count;
   };
   for_each_parameter(net, "", fill);
 

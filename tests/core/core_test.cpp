@@ -192,11 +192,11 @@ TEST_CASE("a trail tells what was read after a job the last time") {
       REQUIRE((next.size() <= 30 && (next.size() != 1 || (next.data() - many.data()) % 64 == 0)));
     }
 
-  inlay::read_ahead ahead(std::span<const std::byte>(many).first(64 * 20));
+  inlay::prefetch_span ahead(std::span<const std::byte>(many).first(64 * 20));
   int steps = 0;
   while (ahead.step()) ++steps;
   CHECK(steps == 3);
-  CHECK_FALSE(inlay::read_ahead().step());
+  CHECK_FALSE(inlay::prefetch_span().step());
 }
 
 TEST_CASE("function_ref calls what it was made from") {

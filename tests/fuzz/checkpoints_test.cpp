@@ -86,28 +86,13 @@ void damage(const std::string& original, const std::string& copy, int rounds, Re
 
 TEST_CASE_TEMPLATE_DEFINE("damaged checkpoints are refused or generate", Model, checkpoint_files) {
   const inlay_test::temporary_folder folder;
-  damage(checkpoints + Model::name + "/model.gguf", folder / "model.gguf", 400, runs<Model>);
+  damage(checkpoints + tiny::name_of<Model>() + "/model.gguf", folder / "model.gguf", 400, runs<Model>);
 }
 
-struct llama : tiny::llama_tied::model {
-  static constexpr const char* name = "llama_tied";
-};
-struct experts : tiny::qwen3_moe::model {
-  static constexpr const char* name = "qwen3_moe";
-};
-struct windows : tiny::gemma4_e4b::model {
-  static constexpr const char* name = "gemma4_e4b";
-};
-struct long_rope : tiny::phi3_longrope::model {
-  static constexpr const char* name = "phi3_longrope";
-};
-struct delta : tiny::qwen35_multimodal::model {
-  static constexpr const char* name = "qwen35_multimodal";
-};
-struct mamba : tiny::nemotron_h_moe::model {
-  static constexpr const char* name = "nemotron_h_moe";
-};
-TEST_CASE_TEMPLATE_INVOKE(checkpoint_files, llama, experts, windows, long_rope, delta, mamba);
+using llama = tiny::llama_tied::model;
+using mamba = tiny::nemotron_h_moe::model;
+TEST_CASE_TEMPLATE_INVOKE(checkpoint_files, llama, tiny::qwen3_moe::model, tiny::gemma4_e4b::model,
+                          tiny::phi3_longrope::model, tiny::qwen35_multimodal::model, mamba);
 
 TEST_CASE("damaged encoders are refused or embed") {
   const inlay_test::temporary_folder folder;

@@ -21,21 +21,11 @@ namespace {
 
 using inlay::token_id;
 
-struct cached : tiny::llama_tied::model {
-  static constexpr const char* file = "llama_tied";
-};
-struct windows : tiny::gemma3_local_global::model {
-  static constexpr const char* file = "gemma3_local_global";
-};
-struct delta : tiny::qwen35_multimodal::model {
-  static constexpr const char* file = "qwen35_multimodal";
-};
-struct mamba : tiny::nemotron_h_dense::model {
-  static constexpr const char* file = "nemotron_h_dense";
-};
-struct lending : tiny::gemma4_e4b::model {
-  static constexpr const char* file = "gemma4_e4b";
-};
+using cached = tiny::llama_tied::model;
+using windows = tiny::gemma3_local_global::model;
+using delta = tiny::qwen35_multimodal::model;
+using mamba = tiny::nemotron_h_dense::model;
+using lending = tiny::gemma4_e4b::model;
 
 constexpr std::size_t context = 64;
 constexpr std::size_t window = 8;
@@ -43,8 +33,8 @@ const std::vector<token_id> prompt = {5, 80, 100, 33, 7, 60, 12, 200, 3, 9, 14, 
 
 template <class Model>
 const inlay::language_model& model() {
-  static const auto loaded =
-      inlay::load<Model>(inlay::concat(INLAY_TEST_DATA, "/models/", Model::file, "/model.gguf"), {.threads = 1});
+  static const auto loaded = inlay::load<Model>(
+      inlay::concat(INLAY_TEST_DATA, "/models/", tiny::name_of<Model>(), "/model.gguf"), {.threads = 1});
   REQUIRE_MESSAGE(loaded.has_value(), loaded.error().message);
   return *loaded;
 }
@@ -128,7 +118,7 @@ TEST_CASE_TEMPLATE("a generation that is cut and restored goes on as if nothing 
   const auto ids = generated(whole, prompt, 20);
   inlay::session first(model<Model>(), random);
   auto head = generated(first, prompt, 9);
-  const std::string file = inlay::concat("session_", Model::file, ".saved");
+  const std::string file = inlay::concat("session_", tiny::name_of<Model>(), ".saved");
   ok(first.save_file(file));
   inlay::session second(model<Model>(), random);
   ok(second.restore_file(file));
@@ -176,7 +166,7 @@ TEST_CASE_TEMPLATE("marks: back from a generation, to the bit, more than once", 
 TEST_CASE("rewinding: caches to anywhere, windows as far as they reach, recurrent states not at all") {
   const auto check = []<class Model>(Model*, std::size_t room, std::size_t read, std::size_t earliest) {
     for (std::size_t to = 0; to <= read; ++to) {
-      INFO(Model::file << " with room for " << room << " from " << read << " to " << to);
+      INFO(tiny::name_of<Model>() << " with room for " << room << " from " << read << " to " << to);
       inlay::session s(model<Model>(), options(0, room)), fresh(model<Model>(), options(0, room));
       for (const token_id id : std::span(prompt).first(read)) ok(s.read({&id, 1}));
       const auto rewound = s.rewind(to);

@@ -11,6 +11,7 @@
 
 #include "inlay/core/error.hpp"
 #include "inlay/kernels/highway/quantized_line.hpp"
+#include "inlay/kernels/pack.hpp"
 #include "support.hpp"
 
 namespace inlay::test {
@@ -105,14 +106,7 @@ struct weights {
   }
   template <class K>
   kernels::matrix_ref pack(std::byte* to) const {
-    const std::size_t bytes = row_bytes(type, columns);
-    for (std::size_t r = 0; r < rows; r += kernels::panel_rows) {
-      const std::byte* row[kernels::panel_rows] = {};
-      const std::size_t count = std::min(kernels::panel_rows, rows - r);
-      for (std::size_t i = 0; i < count; ++i) row[i] = file.data() + (r + i) * bytes;
-      K::pack_panel(type, row, count, columns, to + r / kernels::panel_rows * K::panel_bytes(type, rows, columns));
-    }
-    return {to, rows, columns, type, kernels::layout::panels};
+    return kernels::pack_matrix(K(), in_file(file.data()), to);
   }
 };
 

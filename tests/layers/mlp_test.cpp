@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inlay/kernels/default.hpp"
+#include "inlay/kernels/pack.hpp"
 #include "inlay/layers/mlp.hpp"
 #include "inlay/models/rotaries.hpp"
 #include "inlay/quant/quantize.hpp"
@@ -39,7 +40,6 @@ struct made_up {
         for (std::size_t r = 0; r < Tensor::rows; ++r)
           quantize_row(type, values.data() + r * Tensor::columns, Tensor::columns, file.data() + r * row);
         t.ref = pack({file.data(), Tensor::rows, Tensor::columns, type, kernels::layout::rows});
-        if (t.ref.layout == kernels::layout::rows) bytes.push_back(std::move(file));
       } else {
         t.data = values.data();
       }
@@ -47,20 +47,10 @@ struct made_up {
     for_each_parameter(layer, "", fill);
   }
 
-  kernels::matrix_ref pack(kernels::matrix_ref file) {
-    const std::size_t panel = K::panel_bytes(file.type, file.rows, file.columns);
-    if (panel == 0) return file;
-    const std::size_t row = row_bytes(file.type, file.columns);
-    auto& packed = memory.emplace_back(*buffer::allocate(file.rows / kernels::panel_rows * panel));
-    for (std::size_t r = 0; r < file.rows; r += kernels::panel_rows) {
-      const std::byte* rows[kernels::panel_rows];
-      for (std::size_t i = 0; i < kernels::panel_rows; ++i) rows[i] = file.data + (r + i) * row;
-      K::pack_panel(file.type, rows, kernels::panel_rows, file.columns,
-                    packed.data() + r / kernels::panel_rows * panel);
-    }
-    file.data = packed.data();
-    file.layout = kernels::layout::panels;
-    return file;
+  kernels::matrix_ref pack(const kernels::matrix_ref& file) {
+    auto& packed =
+        memory.emplace_back(*buffer::allocate(kernels::packed_bytes(K(), file.type, file.rows, file.columns)));
+    return kernels::pack_matrix(K(), file, packed.data());
   }
 
   /// In batches of so many rows.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <type_traits>
 
 #include "inlay/models/bert.hpp"
 #include "inlay/models/gemma3.hpp"
@@ -537,7 +538,7 @@ struct model : inlay::models::qwen3<{
 
 /// f.operator()<Model>(name) for every checkpoint that gives logits.
 template <class F>
-void for_each_decoder(const F& f) {
+constexpr void for_each_decoder(const F& f) {
   f.template operator()<gemma3_linear::model>("gemma3_linear");
   f.template operator()<gemma3_local_global::model>("gemma3_local_global");
   f.template operator()<gemma3_query_scalar::model>("gemma3_query_scalar");
@@ -572,6 +573,16 @@ void for_each_decoder(const F& f) {
   f.template operator()<qwen3_moe_mixed::model>("qwen3_moe_mixed");
   f.template operator()<qwen3_tied::model>("qwen3_tied");
   f.template operator()<qwen3_untied::model>("qwen3_untied");
+}
+
+/// The name of the checkpoint of a type that gives logits.
+template <class Model>
+constexpr const char* name_of() {
+  const char* found = nullptr;
+  for_each_decoder([&]<class One>(const char* name) {
+    if constexpr (std::is_same_v<One, Model>) found = name;
+  });
+  return found;
 }
 
 }  // namespace tiny

@@ -156,10 +156,9 @@ INLAY_DEFINITION result<activation_sums> collect_activations(const language_mode
 INLAY_DEFINITION result<activation_sums> collect_activations(const language_model& model, std::string_view text,
                                                              const calibration_options& options) {
   if (model.text() == nullptr) return unexpected<error>(model.text_error());
-  const std::vector<token_id> none = model.text()->encode("");
   std::vector<token_id> tokens = model.text()->encode(text);
-  if (!none.empty() && !tokens.empty() && tokens.front() == none.front() && options.chunk != 0)
-    for (std::size_t i = 0; i < tokens.size(); i += options.chunk) tokens[i] = none.front();
+  if (const auto prefix = model.text()->prefix(); !prefix.empty() && options.chunk != 0)
+    for (std::size_t i = 0; i < tokens.size(); i += options.chunk) tokens[i] = prefix.front();
   return collect_activations(model, std::span<const token_id>(tokens), options);
 }
 

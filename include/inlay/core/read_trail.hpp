@@ -3,7 +3,6 @@
 // repeat one another, so a thread that waits can ask for what it will read next.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,10 +11,10 @@
 namespace inlay {
 
 /// Memory that is asked for piece by piece. Nothing is read: it need not be there any more.
-class read_ahead {
+class prefetch_span {
  public:
-  read_ahead() = default;
-  explicit read_ahead(std::span<const std::byte> memory)
+  prefetch_span() = default;
+  explicit prefetch_span(std::span<const std::byte> memory)
       : next_(memory.data()), left_((memory.size() + line - 1) / line) {}
 
   /// Asks for the next lines; false when nothing is left.

@@ -76,7 +76,7 @@ class thread_pool {
     if (count_ != 0) {
       trail_->add(reads);
       for (std::size_t t = 1; t <= count_; ++t) shares_[t].next_read = trail_->next(t);
-      ahead_ = read_ahead(trail_->next(0));
+      ahead_ = prefetch_span(trail_->next(0));
     }
     run(tasks, f);
   }
@@ -143,7 +143,7 @@ class thread_pool {
     const std::size_t self = s.numbers.fetch_add(1, std::memory_order_relaxed) + 1;
     share& own = s.shares[self];
     const std::byte* asked = nullptr;
-    read_ahead ahead;
+    prefetch_span ahead;
     for (std::uint32_t seen = 0;;) {
       for (int i = 0; i < spins && own.generation.load(std::memory_order_acquire) == seen; ++i)
         if (!ahead.step()) pause();
@@ -158,7 +158,7 @@ class thread_pool {
       if (s.stop.load(std::memory_order_relaxed)) return;
       work(s, self);
       if (own.next_read.data() != asked) {
-        ahead = read_ahead(own.next_read);
+        ahead = prefetch_span(own.next_read);
         asked = own.next_read.data();
       }
       own.done.store(seen, std::memory_order_release);
@@ -186,7 +186,7 @@ class thread_pool {
   std::unique_ptr<share[]> shares_;
   std::unique_ptr<handle[]> workers_;
   std::unique_ptr<read_trail> trail_;
-  read_ahead ahead_;  ///< the caller's
+  prefetch_span ahead_;  ///< the caller's
   std::size_t count_ = 0;
   std::uint32_t generation_ = 0;
 };

@@ -21,6 +21,7 @@
 #include "inlay/generate/resolve_weights.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
+#include "inlay/kernels/pack.hpp"
 #include "inlay/kernels/types.hpp"
 #include "inlay/quant/codec.hpp"
 #include "inlay/quant/quantize.hpp"
@@ -89,9 +90,8 @@ class weight_loader {
   }
 
   std::size_t matrix_bytes(const weight_slot& slot, dtype type) const {
-    const std::size_t panel = slot.kind == slot_kind::matrix ? pack_.panel_bytes(type, slot.rows, slot.columns) : 0;
-    if (panel == 0) return align_up(slot.rows * row_bytes(type, slot.columns));
-    return align_up((slot.rows + kernels::panel_rows - 1) / kernels::panel_rows * panel);
+    if (slot.kind != slot_kind::matrix) return align_up(slot.rows * row_bytes(type, slot.columns));
+    return align_up(kernels::packed_bytes(pack_, type, slot.rows, slot.columns));
   }
   std::size_t room(const weight_slot& slot, const weight_source& source, bool merged) const {
     if (slot.kind == slot_kind::vector) return float_bytes(slot.columns);

@@ -21,6 +21,7 @@
 #include "inlay/generate/load_checkpoint.hpp"
 #include "inlay/generate/lora_parts.hpp"
 #include "inlay/generate/read_lora.hpp"
+#include "inlay/kernels/pack.hpp"
 #include "inlay/kernels/types.hpp"
 
 namespace inlay {
@@ -30,27 +31,12 @@ namespace detail {
 /// A matrix [rows, columns] in f32 as the model's kernels read it.
 inline kernels::matrix_ref pack_floats(const std::vector<float>& values, std::size_t rows, std::size_t columns,
                                        const packing& pack, arena& memory) {
-  const std::size_t panel = pack.panel_bytes(dtype::f32, rows, columns);
-  if (panel == 0) {
-    float* out = memory.take<float>(values.size());
-    std::memcpy(out, values.data(), values.size() * sizeof(float));
-    return {reinterpret_cast<const std::byte*>(out), rows, columns, dtype::f32, kernels::layout::rows};
-  }
-  const std::size_t panels = (rows + kernels::panel_rows - 1) / kernels::panel_rows;
-  auto* out = memory.take<std::byte>(panels * panel);
-  for (std::size_t p = 0; p < panels; ++p) {
-    const std::byte* lines[kernels::panel_rows];
-    const std::size_t count = std::min(kernels::panel_rows, rows - p * kernels::panel_rows);
-    for (std::size_t i = 0; i < count; ++i)
-      lines[i] = reinterpret_cast<const std::byte*>(values.data() + (p * kernels::panel_rows + i) * columns);
-    pack.pack_panel(dtype::f32, lines, count, columns, out + p * panel);
-  }
-  return {out, rows, columns, dtype::f32, kernels::layout::panels};
+  const kernels::matrix_ref file{reinterpret_cast<const std::byte*>(values.data()), rows, columns, dtype::f32};
+  return kernels::pack_matrix(pack, file,
+                              memory.take<std::byte>(kernels::packed_bytes(pack, dtype::f32, rows, columns)));
 }
 inline std::size_t packed_floats_bytes(std::size_t rows, std::size_t columns, const packing& pack) {
-  const std::size_t panel = pack.panel_bytes(dtype::f32, rows, columns);
-  if (panel == 0) return float_bytes(rows * columns);
-  return align_up((rows + kernels::panel_rows - 1) / kernels::panel_rows * panel);
+  return align_up(kernels::packed_bytes(pack, dtype::f32, rows, columns));
 }
 
 }  // namespace detail

@@ -100,6 +100,7 @@ class saved_session_writer {
     }
   }
   /// The checksum.
+  static constexpr std::size_t end_bytes = sizeof(std::uint64_t);
   result<void> end() {
     number(sum_.value());
     return std::move(outcome_);

@@ -64,12 +64,18 @@ inline std::size_t states_bytes(const language_model& model, const std::byte* st
 class session_saver {
  public:
   session_saver(const language_model& model, saved_session header, const std::byte* state, const float* logits)
-      : model_(model), header_(std::move(header)), state_(state), logits_(logits) {
+      : model_(model),
+        header_(std::move(header)),
+        state_(state),
+        logits_(logits),
+        states_bytes_(states_bytes(model, state, header_.history.size())) {
     const auto count = [&](std::span<const std::byte> bytes) -> result<void> {
       bytes_ += bytes.size();
       return {};
     };
-    static_cast<void>(write(count, 0));
+    saved_session_writer(count).header(header_, 0);
+    if (header_.progress.has_logits) bytes_ += model_.vocab() * sizeof(float);
+    bytes_ += sizeof states_bytes_ + states_bytes_ + saved_session_writer::end_bytes;
   }
 
   result<buffer> save() const {
@@ -94,11 +100,10 @@ class session_saver {
  private:
   result<void> write(saved_session_writer::sink to, std::size_t total) const {
     saved_session_writer w(to);
-    const std::size_t position = header_.history.size();
     w.header(header_, total);
     if (header_.progress.has_logits) w.bytes(std::as_bytes(std::span(logits_, model_.vocab())));
-    w.number(std::uint64_t{states_bytes(model_, state_, position)});
-    model_.for_each_state_part(state_, position, state_parts::all,
+    w.number(states_bytes_);
+    model_.for_each_state_part(state_, header_.history.size(), state_parts::all,
                                [&](std::byte* part, std::size_t bytes) { w.bytes({part, bytes}); });
     return w.end();
   }
@@ -107,6 +112,7 @@ class session_saver {
   saved_session header_;
   const std::byte* state_;
   const float* logits_;
+  std::uint64_t states_bytes_;
   std::size_t bytes_ = 0;
 };
 

@@ -8,7 +8,6 @@
 //
 // A block of keys and values is brought into the order of the products once for a tile of query vectors. Four of these
 // are multiplied with all of its keys at a time, and their scores become weights while they are at hand.
-#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
@@ -370,7 +369,6 @@ inline void attend_in_integers(const attention_shape& shape, const attention_row
     // What is visible to others must not change the units of values.
     for_each_block<true>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
-      const std::size_t block_bytes = count * stride;
       order_keys(dim, {span.keys + offset, stride, count}, tile);
       for (std::size_t i = 0; i < dim; i += integer_tile::columns)
         order_values(i, {span.values + offset, stride, count}, tile);
@@ -382,15 +380,8 @@ inline void attend_in_integers(const attention_shape& shape, const attention_row
       };
       // One after the other, these would wait for each other.
       score(0);
-      std::size_t ahead = offset + block_bytes;
-      const std::size_t ahead_bytes = (block_bytes / (tile.count / at_a_time) + 63) / 64 * 64;
       for (std::size_t m = 0; m < tile.count; m += at_a_time) {
         integer_step& step = steps[m / at_a_time % 2];
-        for (std::size_t i = 0; i < ahead_bytes; i += 64) {
-          hwy::Prefetch(span.keys + ahead + i);
-          hwy::Prefetch(span.values + ahead + i);
-        }
-        ahead += ahead_bytes;
         weigh_in_integers(shape.soft_cap, m, tile, step);
         if (m + at_a_time < tile.count) score(m + at_a_time);
         for (std::size_t i = 0; i < dim; i += integer_tile::columns) add_values_in_integers(dim, i, m, tile, step);
