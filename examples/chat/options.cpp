@@ -45,9 +45,11 @@ std::variant<options, int> parse(int argc, char** argv, const std::vector<std::s
   app.add_option("--when-full", when_full, "When the context is full, end the answer or drop the oldest turns")
       ->check(CLI::IsMember({"stop", "drop"}))
       ->group(running);
-  std::string kv_type = "f16";
+  std::vector<std::string> kv_types;
+  for (const inlay::dtype type : inlay::cache_types) kv_types.emplace_back(name(type));
+  std::string kv_type(name(o.session.kv_type));
   app.add_option("--kv-type", kv_type, "Storage of keys and values")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->check(CLI::IsMember(kv_types, CLI::ignore_case))
       ->group(running);
   app.add_option("--threads", o.session.threads, "0: one for each CPU")->check(CLI::Range(0, 1024))->group(running);
   app.add_flag("--stats", o.stats, "Print speed, load time and peak memory on standard error")->group(running);
@@ -62,7 +64,7 @@ std::variant<options, int> parse(int argc, char** argv, const std::vector<std::s
     return app.exit(e);
   }
   if (when_full == "drop") o.session.when_full = inlay::full_context::drop_oldest_turns;
-  if (kv_type == "f32") o.session.kv_type = inlay::dtype::f32;
-  if (kv_type == "bf16") o.session.kv_type = inlay::dtype::bf16;
+  for (const inlay::dtype type : inlay::cache_types)
+    if (name(type) == kv_type) o.session.kv_type = type;
   return o;
 }

@@ -5,7 +5,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inlay/generate/load.hpp"
@@ -141,6 +143,61 @@ TEST_CASE("bad input is an error that names it, and nothing is lost") {
   CHECK(empty.generate(std::vector<inlay::token_id>{}).text().empty());
   CHECK(empty.finished() == inlay::finish::failed);
   REQUIRE(empty.failure().has_value());
+}
+
+TEST_CASE("keys and values of every type: the logits of F32 as far as it is exact, and sessions that can be restored") {
+  const auto wide = inlay::load<tiny::llama_wide::model>(INLAY_TEST_DATA "/models/llama_wide", {.threads = 1});
+  REQUIRE_MESSAGE(wide.has_value(), wide.error().message);
+  const auto logits = [&](inlay::dtype type, std::size_t batch, std::size_t threads) {
+    inlay::session s(*wide, {.context = 64, .threads = threads, .batch = batch, .kv_type = type});
+    REQUIRE_MESSAGE(!s.failure(), s.failure()->message);
+    REQUIRE(s.read(std::vector<inlay::token_id>(prompt)).has_value());
+    const auto saved = s.save();
+    REQUIRE(saved.has_value());
+    inlay::session other(*wide, {.context = 32, .threads = 1, .kv_type = type});
+    REQUIRE(other.restore(saved->bytes()).has_value());
+    for (inlay::session* each : {&s, &other}) REQUIRE(each->read(std::vector<inlay::token_id>{9, 200, 4}).has_value());
+    CHECK(std::equal(s.logits().begin(), s.logits().end(), other.logits().begin()));
+    return std::vector<float>(s.logits().begin(), s.logits().end());
+  };
+  const std::vector<float> exact = logits(inlay::dtype::f32, 64, 1);
+  const auto size = [](float a, float b) { return std::abs(a) < std::abs(b); };
+  const float largest = std::abs(*std::max_element(exact.begin(), exact.end(), size));
+  // Half a unit of the last place, of a number or of the largest of its block, goes through one layer.
+  const auto step = [](inlay::dtype type) {
+    return type == inlay::dtype::f32 ? 0.0f : type == inlay::dtype::f16 ? 0x1p-11f : 0x1p-8f;
+  };
+  for (const inlay::dtype type : inlay::cache_types) {
+    INFO(inlay::name(type));
+    const std::vector<float> some = logits(type, 64, 1);
+    float worst = 0.0f;
+    for (std::size_t i = 0; i < some.size(); ++i) worst = std::max(worst, std::abs(some[i] - exact[i]));
+    CHECK(worst <= 4 * step(type) * largest);
+    CHECK((worst > 0.0f) == (type != inlay::dtype::f32));
+    CHECK(logits(type, 64, 3) == some);
+  }
+  static_assert(tiny::llama_wide::model::kv_cache_bytes(32, inlay::dtype::q8_0) ==
+                2 * inlay::align_up(32 * inlay::row_bytes(inlay::dtype::q8_0, 64)));
+}
+
+TEST_CASE("options that no session can have are errors, and stay so") {
+  const auto refused = [](const inlay::session_options& options, std::string_view words) {
+    inlay::session s(model(), options);
+    REQUIRE(s.failure().has_value());
+    CHECK_MESSAGE(s.failure()->message.find(words) != std::string::npos, s.failure()->message);
+    s.reset();
+    CHECK_FALSE(s.read(prompt).has_value());
+    CHECK(generated(s).empty());
+    CHECK(s.finished() == inlay::finish::failed);
+    CHECK_FALSE(s.save().has_value());
+    CHECK_FALSE(s.mark().has_value());
+    CHECK_FALSE(s.rewind(0).has_value());
+  };
+  refused({.threads = 1, .kv_type = inlay::dtype::q4_0}, "as Q4_0; the types for them are F32, F16, BF16, Q8_0.");
+  refused({.threads = 1, .kv_type = inlay::dtype::q8_0}, "blocks of 32");  // its heads are 16 wide
+  refused({.context = SIZE_MAX, .threads = 1}, "context");
+  refused({.context = SIZE_MAX / 2, .threads = 1, .rewind = SIZE_MAX}, "context");
+  refused({.context = 64, .threads = 1, .marks = SIZE_MAX / 8}, "marks");
 }
 
 TEST_CASE("the constants hold: scratch and state") {

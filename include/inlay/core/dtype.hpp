@@ -49,6 +49,14 @@ constexpr const block_geometry& geometry(dtype type) { return detail::geometries
 constexpr std::string_view name(dtype type) { return geometry(type).name; }
 constexpr bool is_float(dtype type) { return geometry(type).weights == 1; }
 
+/// What keys and values can be stored as.
+inline constexpr dtype cache_types[] = {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0};
+constexpr bool is_cache_type(dtype type) {
+  for (const dtype one : cache_types)
+    if (one == type) return true;
+  return false;
+}
+
 /// Bytes of a row of `columns` weights; columns must be a whole number of blocks.
 constexpr std::size_t row_bytes(dtype type, std::size_t columns) {
   return columns / geometry(type).weights * geometry(type).bytes;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "inlay/core/dtype.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/core/function_ref.hpp"
 #include "inlay/core/opaque_ptr.hpp"
@@ -101,6 +102,8 @@ class language_model {
   void forward(const batch& b, workspace w) const;
 
   // Of the states of sequences (layers/state.hpp); session.hpp has what is made of them.
+  /// Whether keys and values can be of this type.
+  bool stores(dtype kv_type) const;
   /// Most bytes of the parts of state_parts::overwritten.
   std::size_t mark_bytes(const state_options& options) const;
   /// f(data, bytes) for parts of a state whose next token is at `position`.

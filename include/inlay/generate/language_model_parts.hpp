@@ -64,6 +64,7 @@ INLAY_DEFINITION std::byte* language_model::begin_sequence(arena& memory, const 
   return object;
 }
 INLAY_DEFINITION void language_model::forward(const batch& b, workspace w) const { parts_->model->forward(b, w); }
+INLAY_DEFINITION bool language_model::stores(dtype kv_type) const { return parts_->model->stores(kv_type); }
 INLAY_DEFINITION std::size_t language_model::mark_bytes(const state_options& options) const {
   return parts_->model->mark_bytes(options);
 }

@@ -47,6 +47,7 @@ class loaded_model final : public model_of_file {
     telling.looked_up = told;
     model.template forward<K>(telling, w);
   }
+  bool stores(dtype kv_type) const override { return Model::stores(kv_type); }
   std::size_t mark_bytes(const state_options& options) const override { return Model::mark_bytes(options); }
   void for_each_state_part(const std::byte* object, std::size_t position, state_parts which,
                            function_ref<void(std::byte*, std::size_t)> f) const override {

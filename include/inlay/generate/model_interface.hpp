@@ -23,6 +23,7 @@ class model_interface {
   virtual void place_state(std::byte* object, arena& memory, const state_options& options) const = 0;
   virtual void forward(const batch& b, workspace w) const = 0;
   // layers/state.hpp says what these are.
+  virtual bool stores(dtype kv_type) const = 0;
   virtual std::size_t mark_bytes(const state_options& options) const = 0;
   virtual void for_each_state_part(const std::byte* object, std::size_t position, state_parts which,
                                    function_ref<void(std::byte*, std::size_t)> f) const = 0;

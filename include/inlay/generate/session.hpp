@@ -38,7 +38,7 @@ struct session_options {
   std::size_t context = 4096;  ///< positions, prompt and answers together
   std::size_t threads = 0;     ///< 0: one for each CPU
   std::size_t batch = 256;     ///< prompt tokens that are computed at once
-  dtype kv_type = dtype::f16;  ///< storage of keys and values: f32, f16 or bf16
+  dtype kv_type = dtype::f16;  ///< storage of keys and values: one of cache_types that the model stores()
   inlay::sampling sampling = {};
   full_context when_full = full_context::stop;
   std::string system = {};  ///< system prompt of reply(); empty: the chat format's own

@@ -46,6 +46,9 @@ class session::implementation {
         pool_(options_.threads == 0 ? default_threads() : options_.threads) {
     options_.context = std::max<std::size_t>(options_.context, 1);
     options_.batch = std::clamp<std::size_t>(options_.batch, 1, options_.context);
+    options_.rewind = std::min(options_.rewind, options_.context);
+    failure_ = refusal();
+    if (failure_) return;
     const std::size_t sequence = model_.sequence_bytes(state());
     const std::size_t scratch = model_.scratch_bytes(options_.batch);
     const std::size_t marks = options_.marks * mark_bytes();
@@ -303,6 +306,28 @@ class session::implementation {
 
   using clock = std::chrono::steady_clock;
   static double seconds_since(clock::time_point t) { return std::chrono::duration<double>(clock::now() - t).count(); }
+
+  /// Why there can be no such session, before any size is computed that would not fit a size_t.
+  std::optional<error> refusal() const {
+    if (!is_cache_type(options_.kv_type)) {
+      std::string types;
+      for (const dtype type : cache_types) types += concat(types.empty() ? "" : ", ", name(type));
+      return error{errc::argument, concat("Keys and values cannot be stored as ", name(options_.kv_type),
+                                          "; the types for them are ", types, ".")};
+    }
+    if (!model_.stores(options_.kv_type))
+      return error{errc::argument, concat("Keys and values cannot be stored as ", name(options_.kv_type),
+                                          ", which has blocks of ", geometry(options_.kv_type).weights,
+                                          " numbers: the heads of this model are no whole number of them.")};
+    constexpr std::size_t few = 64;
+    const std::size_t position =
+        model_.sequence_bytes({few, options_.kv_type}) / few + model_.scratch_bytes(few) / few + sizeof(token_id);
+    const std::size_t most = SIZE_MAX / 16;
+    if (options_.context > most / position || options_.marks > most / std::max<std::size_t>(mark_bytes(), 1))
+      return error{errc::memory, concat("A context of ", options_.context, " positions with ", options_.marks,
+                                        " marks is more than can be addressed.")};
+    return std::nullopt;
+  }
 
   state_options state() const { return {options_.context, options_.kv_type, options_.batch, options_.rewind}; }
   std::size_t mark_bytes() const { return align_up(model_.mark_bytes(state())) + float_bytes(model_.vocab()); }

@@ -69,6 +69,7 @@ class state_layout {
 
 /// The state of a layer that has none, and the interface of all:
 ///   bytes(options)                          are needed; place() takes them and begins a sequence
+///   stores(kv_type)                         whether its keys and values, if it has any, can be of this type
 ///   mark_bytes(options)                     the most that the parts of state_parts::overwritten are
 ///   for_each_part(position, which, f)       f(data, bytes) for the parts of a state whose next position this is; the
 ///                                           bytes in their order depend on nothing but the cache type
@@ -76,6 +77,7 @@ class state_layout {
 ///   describe(layout)                        adds what it is
 struct no_state {
   static constexpr std::size_t bytes(const state_options&) { return 0; }
+  static constexpr bool stores(dtype) { return true; }
   static constexpr std::size_t mark_bytes(const state_options&) { return 0; }
   void place(arena&, const state_options&) {}
   template <class F>
@@ -96,6 +98,9 @@ struct kv_cache {
   }
   static constexpr std::size_t bytes(const state_options& o) {
     return 2 * align_up(Heads * capacity(o) * row_bytes(o.kv_type, HeadDim));
+  }
+  static constexpr bool stores(dtype kv_type) {
+    return is_cache_type(kv_type) && HeadDim % geometry(kv_type).weights == 0;
   }
   static constexpr std::size_t mark_bytes(const state_options& o) {
     return Window == 0 ? 0 : 2 * Heads * std::min(Window - 1, o.context) * row_bytes(o.kv_type, HeadDim);
@@ -142,6 +147,7 @@ struct kv_cache {
 template <std::size_t Size>
 struct recurrent_state {
   static constexpr std::size_t bytes(const state_options&) { return float_bytes(Size); }
+  static constexpr bool stores(dtype) { return true; }
   static constexpr std::size_t mark_bytes(const state_options&) { return Size * sizeof(float); }
   void place(arena& memory, const state_options&) {
     values = memory.take<float>(Size);
@@ -162,6 +168,7 @@ template <class... States>
 struct state_tuple {
   tuple<States...> each;
   static constexpr std::size_t bytes(const state_options& o) { return (std::size_t{0} + ... + States::bytes(o)); }
+  static constexpr bool stores(dtype kv_type) { return (... && States::stores(kv_type)); }
   void place(arena& memory, const state_options& o) {
     each.apply([&](auto&... s) { (s.place(memory, o), ...); });
   }
@@ -183,6 +190,7 @@ template <class State, std::size_t Count>
 struct state_array {
   std::array<State, Count> each;
   static constexpr std::size_t bytes(const state_options& o) { return Count * State::bytes(o); }
+  static constexpr bool stores(dtype kv_type) { return State::stores(kv_type); }
   void place(arena& memory, const state_options& o) {
     for (State& s : each) s.place(memory, o);
   }

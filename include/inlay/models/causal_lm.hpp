@@ -142,6 +142,8 @@ struct causal_lm {
 
   /// Bytes of one sequence's state, caches and recurrent states, without the state object itself.
   static constexpr std::size_t state_bytes(const state_options& options) { return state::bytes(options); }
+  /// Whether keys and values can be of this type: one of cache_types, with heads of whole blocks.
+  static constexpr bool stores(dtype kv_type) { return state::stores(kv_type); }
   /// Bytes of a copy of what does not outlast the next positions: recurrent states and windows.
   static constexpr std::size_t mark_bytes(const state_options& options) { return state::mark_bytes(options); }
   /// Bytes of one sequence's caches and recurrent states for this many positions.

@@ -14,8 +14,6 @@
 
 namespace inlay {
 
-constexpr bool is_cache_type(dtype type) { return is_float(type) || type == dtype::q8_0; }
-
 /// `columns` numbers to a row of a cache type; the inverse of dequantize_row up to rounding.
 inline void store_cache_row(dtype type, const float* x, std::size_t columns, std::byte* out) {
   INLAY_ASSERT(is_cache_type(type) && columns % geometry(type).weights == 0);
