@@ -70,6 +70,20 @@ TEST_CASE("top-k, top-p and min-p cut the tail") {
   CHECK(draws({.temperature = 1.0f, .top_p = 0.0f}, tens, 100)[0] == 100);
 }
 
+TEST_CASE("options and logits without a meaning still give a token") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(draws({.temperature = nan}, tens, 10)[0] == 10);
+  CHECK(draws({.temperature = 1e-30f}, tens, 10)[0] == 10);
+  CHECK(draws({.temperature = 1.0f, .min_p = 7.0f}, tens, 10)[0] == 10);
+  CHECK(draws({.temperature = 1.0f, .min_p = nan}, tens, 1000)[1] > 0);
+  CHECK(draws({.temperature = 1.0f, .top_p = -1.0f}, tens, 10)[0] == 10);
+  CHECK(draws({.temperature = 1.0f, .top_k = 9}, tens, 1000)[3] > 0);
+  CHECK(draws({.temperature = 1.0f}, {1.0f, INFINITY, 2.0f}, 10)[1] == 10);
+  CHECK(draws({.temperature = 1.0f}, {nan, -INFINITY, 2.0f}, 10)[2] == 10);
+  CHECK(draws({.temperature = 1.0f}, {-INFINITY, -INFINITY}, 10)[0] == 10);
+  CHECK(draws({.temperature = 1.0f}, {nan, nan}, 10)[1] == 10);
+}
+
 TEST_CASE("top-p over a large vocabulary sums in order of probability") {
   std::vector<float> logits(5000);
   for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(static_cast<float>(i) * 12.9898f);

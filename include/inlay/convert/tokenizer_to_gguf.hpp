@@ -245,14 +245,17 @@ class tokenizer_to_gguf {
     const auto is = [&](const std::vector<std::string>& names, const std::optional<std::size_t>& id) {
       return names.empty() || (names.size() == 1 && id && tokens_[*id] == names[0]);
     };
+    const auto only = [&](const std::vector<std::string>& names) {
+      return names.size() == 1 ? id_of(names[0]) : std::nullopt;
+    };
     if (!is(pipeline_.prefix, bos)) {
-      if (bos || pipeline_.prefix.size() != 1 || !(bos = id_of(pipeline_.prefix[0])))
-        return refuse("puts other tokens before a text than the begin of a sequence");
+      bos = bos ? std::nullopt : only(pipeline_.prefix);
+      if (!bos) return refuse("puts other tokens before a text than the begin of a sequence");
       to_.set("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(*bos));
     }
     if (!is(pipeline_.suffix, eos)) {
-      if (eos || pipeline_.suffix.size() != 1 || !(eos = id_of(pipeline_.suffix[0])))
-        return refuse("puts other tokens behind a text than the end of a sequence");
+      eos = eos ? std::nullopt : only(pipeline_.suffix);
+      if (!eos) return refuse("puts other tokens behind a text than the end of a sequence");
       to_.set("tokenizer.ggml.eos_token_id", static_cast<std::uint32_t>(*eos));
     }
     to_.set("tokenizer.ggml.add_bos_token", !pipeline_.prefix.empty());

@@ -23,11 +23,6 @@
 
 namespace inlay {
 
-namespace detail {
-class text_runner;
-opaque_ptr<text_runner> begin_texts(const encoder_model& model, encoder_options options);
-}  // namespace detail
-
 struct classification {
   std::size_t label = 0;             ///< the most likely one
   std::vector<float> probabilities;  ///< of each label

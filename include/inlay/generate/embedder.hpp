@@ -23,11 +23,6 @@
 
 namespace inlay {
 
-namespace detail {
-class text_runner;
-opaque_ptr<text_runner> begin_texts(const encoder_model& model, encoder_options options);
-}  // namespace detail
-
 /// Holds threads and memory; one for each thread that embeds. The model must outlive it.
 class embedder {
  public:

@@ -8,9 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "inlay/core/opaque_ptr.hpp"
 #include "inlay/text/token.hpp"
 
 namespace inlay {
+
+class encoder_model;
 
 struct encoder_options {
   std::size_t threads = 0;     ///< 0: one for each CPU
@@ -44,5 +47,11 @@ class float_rows {
   std::vector<float> values_;
   std::size_t width_ = 0;
 };
+
+namespace detail {
+class text_runner;
+/// What embedders and classifiers have in common.
+opaque_ptr<text_runner> begin_texts(const encoder_model& model, encoder_options options);
+}  // namespace detail
 
 }  // namespace inlay

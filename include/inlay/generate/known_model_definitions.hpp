@@ -69,9 +69,8 @@ inline std::string what_it_is(const checkpoint& file, const checkpoint_header& h
     weights += static_cast<double>(t.rows()) * static_cast<double>(t.columns());
   const std::string kind =
       header.kind().empty() ? std::string("model of no stated kind") : concat("\"", header.kind(), "\" model");
-  std::string out = weights < 1e6
-                        ? concat("a ", kind, " of ", static_cast<std::size_t>(weights), " weights")
-                        : concat("a ", kind, " of ", static_cast<std::size_t>(weights / 1e6 + 0.5), " million weights");
+  std::string out = weights < 1e6 ? concat("a ", kind, " of ", static_cast<std::size_t>(weights), " weights")
+                                  : concat("a ", kind, " of ", std::llround(weights / 1e6), " million weights");
   std::string numbers;
   for (const checkpoint_fact& fact : facts) {
     const std::string_view key = key_of(header, fact);

@@ -38,13 +38,15 @@ class sampler {
     for (const auto& [id, bias] : options_.logit_bias)
       if (id >= 0 && static_cast<std::size_t>(id) < vocab_) logits[id] += bias;
     penalise(logits, recent);
-    if (options_.temperature <= 0.0f) return likeliest(logits);
-    return draw(keep_likely(logits));
+    const token_id best = likeliest(logits);
+    const float highest = logits[best];
+    if (!(options_.temperature > 0.0f) || !std::isfinite(highest)) return best;
+    return draw(keep_likely(logits, highest));
   }
 
  private:
   struct candidate {
-    float value;  // the logit over the temperature, then the probability
+    float value;  // the logit, then the probability over that of the likeliest
     token_id id;
     // A total order, so that equal logits are cut the same way everywhere.
     bool operator<(const candidate& other) const { return value != other.value ? value > other.value : id < other.id; }
@@ -70,33 +72,26 @@ class sampler {
     return static_cast<token_id>(best);
   }
 
-  /// Fills candidates_ with the tokens to draw from and their probabilities, likeliest first; returns how many.
-  std::size_t keep_likely(const float* logits) {
-    const float highest = logits[likeliest(logits)] / options_.temperature;
-    // min-p is a bound on the logit: p >= min_p * p_max.
-    const float lowest = options_.min_p > 0.0f ? highest + std::log(options_.min_p) : -INFINITY;
+  /// Fills candidates_ with the tokens to draw from and how probable they are beside the likeliest; returns how many.
+  std::size_t keep_likely(const float* logits, float highest) {
     std::size_t kept = 0;
-    double total = 0.0;
-    for (std::size_t i = 0; i < vocab_; ++i) {
-      const float value = logits[i] / options_.temperature;
-      if (std::isnan(value) || value == -INFINITY) continue;
-      candidates_[kept++] = {value, static_cast<token_id>(i)};
-    }
+    for (std::size_t i = 0; i < vocab_; ++i)
+      if (logits[i] > -INFINITY) candidates_[kept++] = {logits[i], static_cast<token_id>(i)};
     if (options_.top_k != 0 && options_.top_k < kept) {
       std::nth_element(candidates_, candidates_ + options_.top_k, candidates_ + kept);
       kept = options_.top_k;
     }
+    double total = 0.0;
     for (std::size_t i = 0; i < kept; ++i) {
-      candidates_[i].value = std::exp(candidates_[i].value - highest);
+      candidates_[i].value = std::exp((candidates_[i].value - highest) / options_.temperature);
       total += candidates_[i].value;
     }
-    kept = keep_probable(kept, options_.top_p < 1.0f ? options_.top_p * total : INFINITY);
-    const float least = std::exp(lowest - highest);
-    while (kept > 1 && candidates_[kept - 1].value < least) --kept;
-    return kept;
+    if (options_.top_p < 1.0f) kept = keep_probable(kept, options_.top_p * total);
+    const auto unlikely = [least = std::min(options_.min_p, 1.0f)](const candidate& c) { return c.value < least; };
+    return static_cast<std::size_t>(std::remove_if(candidates_, candidates_ + kept, unlikely) - candidates_);
   }
 
-  /// Sorts as many candidates as are needed to reach `sum`.
+  /// Sorts as many candidates as are needed to reach `sum`, and keeps those.
   std::size_t keep_probable(std::size_t count, double sum) {
     double reached = 0.0;
     for (std::size_t begin = 0, step = 256; begin < count; step *= 4) {
@@ -111,7 +106,6 @@ class sampler {
   }
 
   token_id draw(std::size_t count) {
-    if (count == 0) return 0;
     double total = 0.0;
     for (std::size_t i = 0; i < count; ++i) total += candidates_[i].value;
     double at = uniform() * total;

@@ -14,7 +14,10 @@ consteval float square_root(float x) {
 /// ln(2^e m) = e ln 2 + 2 artanh((m - 1) / (m + 1)), for x >= 1.
 consteval double logarithm(double x) {
   double powers = 0.0;
-  for (; x >= 2.0; x /= 2.0) powers += 0.69314718055994530942;
+  while (x >= 2.0) {
+    x /= 2.0;
+    powers += 0.69314718055994530942;
+  }
   const double t = (x - 1.0) / (x + 1.0);
   double sum = 0.0, power = t;
   for (int i = 1; i < 60; i += 2, power *= t * t) sum += power / i;

@@ -71,8 +71,8 @@ inline void decode(const block<dtype::iq2_xxs>& from, float* to) {
     const iq2_xxs_line line(from.qs, k);
     const float scale = d * static_cast<float>(line.scale);
     for (int j = 0; j < 32; ++j) {
-      const int magnitude = iq2_magnitudes[(line.codes[j / 8] >> (j % 8 * 2)) & 3];
-      *to++ = scale * static_cast<float>((line.signs[j / 8] >> (j % 8)) & 1 ? -magnitude : magnitude);
+      const auto magnitude = static_cast<float>(iq2_magnitudes[(line.codes[j / 8] >> (j % 8 * 2)) & 3]);
+      *to++ = scale * ((line.signs[j / 8] >> (j % 8)) & 1 ? -magnitude : magnitude);
     }
   }
 }

@@ -35,7 +35,8 @@ inline initializers describe_llama3_scaling(header_reader& r, float theta, std::
   const std::vector<float> divisors = r.header().values("rope_freqs.weight");
   const float factor = divisors.empty() ? 1.0f : *std::max_element(divisors.begin(), divisors.end());
   if (factor == 1.0f || divisors.size() != dim / 2) return out;
-  for (double context = 32.0; context <= 1048576.0; context *= 2.0) {
+  for (int power = 5; power <= 20; ++power) {
+    const double context = std::ldexp(1.0, power);
     bool same = true;
     for (std::size_t i = 0; i < divisors.size(); ++i) {
       const double wavelength =
@@ -114,9 +115,7 @@ inline described_llama read_llama(header_reader& r, llama_kin kin) {
   const std::size_t heads = std::max<std::size_t>(1, r.whole("num_attention_heads", "attention.head_count"));
   const std::size_t head_dim = r.whole("head_dim", "attention.key_length", d.width / heads);
   const float theta = r.real(rope_theta_key, "rope.freq_base", 10'000.0f);
-  const float share = r.real("partial_rotary_factor|rope_parameters.partial_rotary_factor", "", 1.0f);
-  const std::size_t dim = h.is_gguf() ? r.whole("", "rope.dimension_count", head_dim)
-                                      : static_cast<std::size_t>(share * static_cast<float>(head_dim) + 0.5f);
+  const std::size_t dim = r.rotated(head_dim, 1.0f);
   initializers rope;
   rope.unless(10'000.0f, "theta", theta);
   if (dim != head_dim) rope.add("dim", dim);
@@ -166,6 +165,7 @@ inline result<std::string> describe_llama_kin(const checkpoint_header& header, s
   if (!mixed) return described(r, declare(name, concat(family, "<", d.braces(d.window), ">")));
   const std::string window = concat(name, "_window"), full = concat(name, "_full");
   std::vector<std::string> blocks;
+  blocks.reserve(types.size());
   for (const std::string& type : types)
     blocks.push_back(concat("inlay::models::llama_block<", type == "full_attention" ? full : window, ">"));
   return described(

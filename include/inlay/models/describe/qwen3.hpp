@@ -53,6 +53,7 @@ inline result<std::string> describe_qwen3(const checkpoint_header& header, std::
   if (experts == 0 || first_dense == sparse.end())
     return described(r, declare(name, concat("qwen3<", (experts == 0 ? dense : with_experts).braces(), ">")));
   std::vector<std::string> blocks;
+  blocks.reserve(sparse.size());
   for (const bool s : sparse)
     blocks.push_back(concat("inlay::models::qwen3_block<", name, s ? "_experts" : "_dense", ">"));
   return described(
@@ -68,9 +69,7 @@ inline result<std::string> describe_qwen3_5(const checkpoint_header& header, std
   const std::size_t layers = r.layers("num_hidden_layers", "block_count");
   const std::size_t head_dim = r.whole("head_dim", "attention.key_length");
   const std::size_t value_heads = std::max<std::size_t>(1, r.whole("linear_num_value_heads", "ssm.time_step_rank"));
-  const float share = r.real("partial_rotary_factor|rope_parameters.partial_rotary_factor", "", 0.25f);
-  const std::size_t rope_dim = header.is_gguf() ? r.whole("", "rope.dimension_count", head_dim / 4)
-                                                : static_cast<std::size_t>(share * static_cast<float>(head_dim) + 0.5f);
+  const std::size_t rope_dim = r.rotated(head_dim, 0.25f);
   const std::size_t value_dim =
       header.is_gguf() ? r.whole("", "ssm.inner_size") / value_heads : r.whole("linear_value_head_dim", "");
   // A GGUF counts the layers that predict further tokens, which the type does not have.

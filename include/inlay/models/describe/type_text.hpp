@@ -45,9 +45,19 @@ class header_reader {
     if (list.size() != layers)
       fail_with(concat("The list ", key(config, gguf), " has ", list.size(), " numbers, not one for each layer."));
     std::vector<std::size_t> out;
+    out.reserve(list.size());
     for (const double x : list) out.push_back(checked(x, key(config, gguf)));
     out.resize(layers, 0);
     return out;
+  }
+  /// How many dimensions of a head are rotated: GGUF files state their number, config.json their share.
+  std::size_t rotated(std::size_t head_dim, float usual_share) {
+    const double share =
+        header_.number("partial_rotary_factor|rope_parameters.partial_rotary_factor", "").value_or(usual_share);
+    if (!(share > 0.0 && share <= 1.0)) fail_with("partial_rotary_factor is not a share of a head.");
+    const auto usual =
+        failure_ ? head_dim : static_cast<std::size_t>(std::llround(share * static_cast<double>(head_dim)));
+    return header_.is_gguf() ? whole("", "rope.dimension_count", usual) : usual;
   }
   float real(std::string_view config, std::string_view gguf, std::optional<float> otherwise = {}) {
     const auto found = header_.number(config, gguf);
