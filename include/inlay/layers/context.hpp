@@ -127,7 +127,8 @@ class context {
                     [](const product& p) { return !is_float(p.weight.type) && K::wants_quantized(p.weight.type); }))
       quantize(x, room);
     multiply_all(products.size(), [&](std::size_t i) { return input_and_output{x, products[i]}; });
-    for (const product& p : products) look_at(p, x);
+    if (needs_values())
+      for (const product& p : products) look_at(p, x);
   }
 
   /// Products whose inputs differ and are quantized already where their weights want it: one piece of work. `chosen`:
@@ -135,7 +136,8 @@ class context {
   void linear(std::span<const product_of> products, bool chosen = false) {
     multiply_all(
         products.size(), [&](std::size_t i) { return input_and_output{products[i].x, products[i].y}; }, chosen);
-    for (const auto& [x, y] : products) look_at(y, x);
+    if (needs_values())
+      for (const auto& [x, y] : products) look_at(y, x);
   }
 
   /// The part of a product that computes its outputs [begin, end), with `begin` a multiple of kernels::panel_rows, into
@@ -168,6 +170,7 @@ class context {
   template <class F>
   void for_rows(std::size_t count, std::size_t bytes_a_row, const F& f) {
     const std::size_t parts = std::min(count, pieces(count * bytes_a_row, worth_a_piece));
+    if (parts == 1) return f(0, count);
     pool.run(parts, [&](std::size_t part) { f(count * part / parts, count * (part + 1) / parts); });
   }
 
@@ -187,7 +190,7 @@ class context {
   }
 
   /// Adds the low-rank changes of a product's weight.
-  void adapt(const product& p, const kernels::activations& x) {
+  INLAY_NOINLINE void adapt(const product& p, const kernels::activations& x) {
     const std::size_t first_panel = p.first_row / kernels::panel_rows;
     for (const low_rank_update& u : adapted->of(p.weight.data - first_panel * panel_bytes(p.weight))) {
       const std::size_t rank = u.a.rows;
@@ -216,6 +219,10 @@ class context {
   /// each(0) ... each(count - 1), as one piece of work.
   template <class Each>
   void multiply_all(std::size_t count, const Each& each, bool chosen = false) {
+    if (pool.size() == 1) {
+      for (std::size_t i = 0; i < count; ++i) multiply(each(i).y, each(i).x, 0, each(i).y.weight.rows);
+      return;
+    }
     const auto cost = [&](std::size_t i) {
       const auto [x, y] = each(i);
       return weight_bytes(y) * std::max<std::size_t>(x.count / 4, 1);
@@ -282,7 +289,10 @@ class context {
     const std::size_t end = std::min(panel_at(s.end) * kernels::panel_rows, p.weight.rows);
     s.begin -= cost;
     s.end -= cost;
-    if (begin >= end) return;
+    if (begin < end) multiply(p, x, begin, end);
+  }
+  /// Outputs [begin, end) of p.
+  static void multiply(const product& p, const kernels::activations& x, std::size_t begin, std::size_t end) {
     if (p.bias == nullptr) return K::matmul(p.weight, x, p.out, p.stride, begin, end, p.add);
     for (std::size_t i = 0; i < x.count; ++i) {
       float* y = p.out + i * p.stride + begin;

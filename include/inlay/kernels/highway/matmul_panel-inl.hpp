@@ -87,12 +87,65 @@ HWY_INLINE void multiply_float_panel_rest(const std::byte* w, std::size_t weight
     multiply_float_panel_rest<Type, Rows / 2>(w, weights, x, x_stride, count, n, out, stride, add);
 }
 
+/// sum + vector K of the panel's numbers from `column` on, times x of the columns they are in.
+template <dtype Type, std::size_t K>
+HWY_INLINE f32s add_vector(const std::byte* w, const float* x, std::size_t column, f32s sum) {
+  return multiply_add(load<Type>(w, column * panel_rows + K * lanes), splat(x[column + K * lanes / panel_rows]), sum);
+}
+
+/// out[r] = or += w[r] . x for the rows r < weights of consecutive panels. The sums are no array, which g++ would write
+/// to memory behind the loop.
+template <dtype Type>
+HWY_NOINLINE void multiply_float_panels_row(const std::byte* w, std::size_t weights, const float* x, std::size_t n,
+                                            float* out, bool add) {
+  constexpr std::size_t parts = panel_rows / lanes;
+  static_assert(parts == 1 || parts == 2 || parts == 4);
+  constexpr std::size_t columns = 8 / parts;  // eight sums hide the latency of additions
+  const std::size_t bytes = float_panel_bytes(Type, panel_rows, n);
+  for (std::size_t r = 0; r < weights; r += panel_rows, w += bytes) {
+    f32s v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero();
+    std::size_t i = 0;
+    for (; i + columns <= n; i += columns) {
+      v0 = add_vector<Type, 0>(w, x, i, v0);
+      v1 = add_vector<Type, 1>(w, x, i, v1);
+      v2 = add_vector<Type, 2>(w, x, i, v2);
+      v3 = add_vector<Type, 3>(w, x, i, v3);
+      v4 = add_vector<Type, 4>(w, x, i, v4);
+      v5 = add_vector<Type, 5>(w, x, i, v5);
+      v6 = add_vector<Type, 6>(w, x, i, v6);
+      v7 = add_vector<Type, 7>(w, x, i, v7);
+    }
+    v0 = hn::Add(v0, v4);
+    v1 = hn::Add(v1, v5);
+    v2 = hn::Add(v2, v6);
+    v3 = hn::Add(v3, v7);
+    if constexpr (parts < 4) {
+      v0 = hn::Add(v0, v2);
+      v1 = hn::Add(v1, v3);
+    }
+    if constexpr (parts < 2) v0 = hn::Add(v0, v1);
+    f32s sums[4] = {v0, v1, v2, v3};
+    for (; i < n; ++i) INLAY_UNROLL
+    for (std::size_t p = 0; p < parts; ++p)
+      sums[p] = multiply_add(load<Type>(w, i * panel_rows + p * lanes), splat(x[i]), sums[p]);
+    INLAY_UNROLL
+    for (std::size_t p = 0; p < parts; ++p) {
+      const std::size_t at = r + p * lanes;
+      if (at + lanes <= weights)
+        store(add ? hn::Add(sums[p], load(out + at)) : sums[p], out + at);
+      else if (at < weights)
+        store_tail(add ? hn::Add(sums[p], load_tail(out + at, weights - at)) : sums[p], out + at, weights - at);
+    }
+  }
+}
+
 template <dtype Type>
 void multiply_float_panels(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
                            std::size_t end, bool add) {
   constexpr std::size_t tile = float_panel_tile;
   const std::size_t bytes = float_panel_bytes(Type, panel_rows, w.columns);
   const std::byte* panel = w.data + begin / panel_rows * bytes;
+  if (x.count == 1) return multiply_float_panels_row<Type>(panel, end - begin, x.values, w.columns, out + begin, add);
   for (std::size_t r = begin; r < end; r += panel_rows, panel += bytes) {
     const std::size_t weights = std::min(panel_rows, end - r);
     std::size_t i = 0;
@@ -115,9 +168,16 @@ inline void pack_float_panel(dtype type, const std::byte* const* rows, std::size
 /// matmul for layout::panels of float types.
 inline void multiply_float_panels(const matrix_ref& w, const activations& x, float* out, std::size_t stride,
                                   std::size_t begin, std::size_t end, bool add) {
-  visit_dtype(w.type, [&]<dtype Type>() HWY_ATTR {
-    if constexpr (is_float(Type)) detail::multiply_float_panels<Type>(w, x, out, stride, begin, end, add);
-  });
+  switch (w.type) {
+    case dtype::f32:
+      return detail::multiply_float_panels<dtype::f32>(w, x, out, stride, begin, end, add);
+    case dtype::f16:
+      return detail::multiply_float_panels<dtype::f16>(w, x, out, stride, begin, end, add);
+    case dtype::bf16:
+      return detail::multiply_float_panels<dtype::bf16>(w, x, out, stride, begin, end, add);
+    default:
+      INLAY_ASSERT(!is_float(w.type));
+  }
 }
 
 }  // namespace HWY_NAMESPACE
