@@ -104,11 +104,8 @@ def summarize(model, threads, figures, ours):
             row[what + "_ratio"] = row[what] / peers[best]
             row[what + "_ratio_min"] = mine[what]["min"] / figures[best][what]["max"]
             row[what + "_ratio_max"] = mine[what]["max"] / figures[best][what]["min"]
-    if "tg" in mine and "read_gb_per_s" in mine and "token_megabytes" in mine:
-        shares = [t * mine["token_megabytes"]["median"] / 1e3 / b
-                  for t, b in zip(mine["tg"]["all"], mine["read_gb_per_s"]["all"])]
-        row["share"] = statistics.median(shares)
-        row["shares"] = spread(shares)
+    if "share" in mine:
+        row["share"] = mine["share"]["median"]
     return row
 
 
@@ -131,7 +128,7 @@ def table(rows, engines, ours):
         f = row["figures"]
         cells = [row["model"], str(row["threads"])] + [range_of(f, n, w) for w in ("pp", "tg") for n in names]
         cells += [text_of(row.get("pp_ratio"), "{:.2f}"), text_of(row.get("tg_ratio"), "{:.2f}"),
-                  text_of(row.get("share"), "{:.2f}"), range_of(f, ours, "read_gb_per_s")]
+                  text_of(row.get("share"), "{:.2f}"), range_of(f, ours, "share_gb_per_s")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

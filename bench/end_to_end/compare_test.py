@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark's whole way on small shapes: compare_test.py bench_model bench_peaks. Speeds are not judged."""
+import argparse
 import json
 import os
 import subprocess
@@ -59,6 +60,25 @@ class WholeWayTest(unittest.TestCase):
             # 8.5 bits a weight; two of eight experts; the embedding is only looked up.
             self.assertAlmostEqual(rows[2]["figures"]["inlay"]["token_megabytes"]["median"], 1.42, delta=0.05)
             xml.dom.minidom.parse(plot)
+
+    def test_share_of_bandwidth(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tiny-q8_0.gguf")
+            subprocess.run([MODEL, "make", "tiny", "q8_0", path], check=True)
+            ours = f"{MODEL} run {{model}} --threads {{threads}} --prompt {{prompt}} --generate {{generate}}"
+            options = argparse.Namespace(prompt=0, generate=6, depth=0, launches=1, peaks=None, prefix="")
+            figures = compare.measure(path, 1, options, [("inlay", "inlay", ours)])
+            mine = {key: value["median"] for key, value in figures["inlay"].items()}
+            self.assertGreater(mine["share_lowest"], 0)
+            self.assertLessEqual(mine["share_lowest"], mine["share"])
+            self.assertLessEqual(mine["share"], mine["share_highest"])
+            self.assertGreater(mine["share_gb_per_s"], 0)
+            self.assertEqual(compare.summarize(path, 1, figures, "inlay")["share"], mine["share"])
+
+    def test_unknown_shape_names_those_there_are(self):
+        done = subprocess.run([MODEL, "run", "folder/no-shape.gguf"], stderr=subprocess.PIPE, text=True, check=False)
+        for part in ("no-shape.gguf", "--shape", "llama-3.2-1b", "tiny-moe"):
+            self.assertIn(part, done.stderr)
 
     def test_unknown_names_are_errors(self):
         for arguments in (["make", "no-shape", "q8_0", "x"], ["make", "tiny", "q9_9", "x"], ["run", "no-file"]):

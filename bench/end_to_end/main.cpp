@@ -4,7 +4,8 @@
 //   bench_model run FILE [--shape SHAPE] [--threads N] [--prompt 512] [--generate 64] [--depth 0] [--batches 2,4,8,16]
 //                        [--batch 512] [--kv f16] [--no-peaks]
 // run prints one line of JSON. A file's name begins with its shape's unless --shape says it. `--depth` tokens are read
-// before prompt and generation are timed; `--batches` times steps of several tokens that all want logits.
+// before prompt and generation are timed; `--batches` times steps of several tokens that all want logits. The machine's
+// bandwidth, and the share of it that decoding reads weights at, are measured last, unless there is --no-peaks.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 
 #include "bench/end_to_end/runner.hpp"
 #include "bench/end_to_end/shapes.hpp"
+#include "bench/end_to_end/share.hpp"
 #include "bench/end_to_end/synthetic.hpp"
 #include "bench/peaks/peaks.hpp"
 #include "bench/support/timing.hpp"
@@ -81,8 +83,9 @@ result<void> run(const run_options& o) {
   const auto since_begin = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  const std::string_view shape = o.shape.empty() ? shape_of_file(o.file) : o.shape;
-  const auto model = load_shape(shape, o.file, {.threads = o.threads});
+  const result<std::string_view> shape = o.shape.empty() ? shape_of_file(o.file) : std::string_view(o.shape);
+  if (!shape) return unexpected<error>(shape.error());
+  const auto model = load_shape(*shape, o.file, {.threads = o.threads});
   if (!model) return unexpected<error>(model.error());
   const double load_seconds = since_begin();
 
@@ -130,7 +133,7 @@ result<void> run(const run_options& o) {
     std::printf("}, ");
   }
   const memory_use memory = measure_memory();
-  const auto known = find_shape(shape);
+  const auto known = find_shape(*shape);
   if (!known) return unexpected<error>(known.error());
   const auto bytes = token_bytes(o.file, *known);
   if (!bytes) return unexpected<error>(bytes.error());
@@ -139,6 +142,12 @@ result<void> run(const run_options& o) {
     if (!data) return unexpected<error>(data.error());
     std::printf("\"read_gb_per_s\": %.2f, \"round_trip_ns\": %.0f, ", measure_read(*loops, pool, *data, 8) / 1e9,
                 measure_round_trip(pool) * 1e9);
+    if (o.generate != 0) {
+      at_depth();
+      const bandwidth_share share = measure_share(*sequence, o.generate, *bytes, *loops, pool, *data);
+      std::printf("\"share\": %.3f, \"share_lowest\": %.3f, \"share_highest\": %.3f, \"share_gb_per_s\": %.2f, ",
+                  share.median, share.lowest, share.highest, share.read_bytes / 1e9);
+    }
   }
   std::printf(
       "\"token_megabytes\": %.2f, \"load_seconds\": %.4f, \"first_token_seconds\": %.4f, \"file_megabytes\": %.1f, "

@@ -88,10 +88,14 @@ model_shape describe(std::string_view name) {
   return s;
 }
 
-error unknown(std::string_view name) {
+std::string names_of_all() {
   std::string known;
   any_shape([&]<class>(std::string_view one) { return known += concat(known.empty() ? "" : ", ", one), false; });
-  return {errc::argument, concat("No shape is called \"", name, "\"; there are ", known, ".")};
+  return known;
+}
+
+error unknown(std::string_view name) {
+  return {errc::argument, concat("No shape is called \"", name, "\"; there are ", names_of_all(), ".")};
 }
 
 }  // namespace
@@ -106,10 +110,13 @@ result<model_shape> find_shape(std::string_view name) {
   return *std::move(found);
 }
 
-std::string_view shape_of_file(std::string_view path) {
+result<std::string_view> shape_of_file(std::string_view path) {
   const std::string_view file = path.substr(path.rfind('/') + 1);
   std::string_view found;
   any_shape([&]<class>(std::string_view one) { return file.starts_with(one) && !(found = one).empty(); });
+  if (found.empty())
+    return fail(errc::argument, concat("The shape is taken from the beginning of a file's name or from --shape, and \"",
+                                       file, "\" begins with none of ", names_of_all(), "."));
   return found;
 }
 

@@ -42,8 +42,8 @@ struct model_shape {
 
 /// A shape by its name, e.g. "llama-3.2-1b"; errc::argument lists those there are.
 result<model_shape> find_shape(std::string_view name);
-/// The name that a file's name begins with.
-std::string_view shape_of_file(std::string_view path);
+/// The shape whose name a file's name begins with; errc::argument lists those there are.
+result<std::string_view> shape_of_file(std::string_view path);
 /// Loads a file of that shape.
 result<language_model> load_shape(std::string_view name, std::string_view path, const load_options& options);
 
