@@ -7,18 +7,23 @@ One for each way of cutting words and of treating spaces that a published family
 from the random texts of tokenizers.py.
 """
 
+import base64
+import collections
 import importlib.util
+import io
 import json
 import os
 import random
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 spec = importlib.util.spec_from_file_location("texts", os.path.join(HERE, "tokenizers.py"))
 texts = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(texts)
 tokenizers = texts.tokenizers
+spm = importlib.import_module("sentencepiece")
 from_name = {n: importlib.import_module("tokenizers." + n) for n in ("decoders", "models", "normalizers", "pre_tokenizers",
                                                                      "processors", "trainers")}  # fmt: skip
 decoders, models, normalizers = from_name["decoders"], from_name["models"], from_name["normalizers"]
@@ -91,10 +96,20 @@ def characters(name):
     specials = ["<unk>"] + SPECIALS
     if name != "unknown":
         specials = specials + [f"<0x{b:02X}>" for b in range(256)]
-    trainer = trainers.BpeTrainer(
-        vocab_size=len(specials) + 600, special_tokens=specials, limit_alphabet=200, show_progress=False
+    return t, lambda corpus: trainers.BpeTrainer(
+        vocab_size=len(specials) + 600, special_tokens=specials, show_progress=False, **alphabet(t, corpus, 200)
     )
-    return t, trainer
+
+
+def alphabet(t, corpus, size):
+    """The most frequent characters of the words. Left to themselves trainers choose among equals by a random hash."""
+    counts = collections.Counter()
+    for text in corpus:
+        text = t.normalizer.normalize_str(text) if t.normalizer else text
+        for word, _ in t.pre_tokenizer.pre_tokenize_str(text) if t.pre_tokenizer else [(text, None)]:
+            counts.update(word)
+    chosen = sorted(sorted(counts), key=lambda c: -counts[c])[:size]
+    return {"initial_alphabet": chosen, "limit_alphabet": len(chosen)}
 
 
 def words():
@@ -103,7 +118,13 @@ def words():
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     t.decoder = decoders.WordPiece()
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    return t, trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, limit_alphabet=300, show_progress=False)
+
+    def trainer(corpus):
+        known = alphabet(t, corpus, 300)
+        inside = ["##" + c for c in sorted(known["initial_alphabet"])]  # numbered here, else by a random hash
+        return trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials + inside, show_progress=False, **known)
+
+    return t, trainer
 
 
 def unigram(name):
@@ -111,53 +132,77 @@ def unigram(name):
     t = tokenizers.Tokenizer(models.Unigram())
     if name == "unigram_t5":
         t.normalizer = normalizers.Replace(tokenizers.Regex(" {2,}"), " ")
-        t.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    elif name == "unigram_albert":
+        quotes = [normalizers.Replace(two, '"') for two in ("``", "''")]
+        t.normalizer = normalizers.Sequence(
+            quotes + [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
         )
-    else:
-        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=not fallback)
+    elif name == "unigram_xlmr":
+        t.normalizer = normalizers.Precompiled(charsmap_of(sentencepiece_model(
+            ["a"], vocab_size=5, hard_vocab_limit=False, model_type="char")))  # fmt: skip
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=not fallback)
+    if name in ("unigram_t5", "unigram_albert", "unigram_xlmr"):
+        t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), t.pre_tokenizer])
     t.decoder = decoders.Metaspace(prepend_scheme="always")
     if fallback:
         t.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(),
                                        decoders.Strip(" ", 1, 0)])  # fmt: skip
     specials = ["<unk>"] + SPECIALS + ([f"<0x{b:02X}>" for b in range(256)] if fallback else [])
-    return t, trainers.UnigramTrainer(vocab_size=len(specials) + 700, special_tokens=specials, unk_token="<unk>",
-                                      show_progress=False)  # fmt: skip
+
+    def train(corpus):
+        """By the SentencePiece library: the trainer of `tokenizers` depends on the order of a random hash."""
+        model = sentencepiece_model(
+            corpus, model_type="unigram", vocab_size=700, hard_vocab_limit=False, character_coverage=1.0,
+            normalization_rule_name="identity", remove_extra_whitespaces=False, split_by_whitespace=not fallback)  # fmt: skip
+        sp = spm.SentencePieceProcessor(model_proto=model)
+        learnt = [(sp.id_to_piece(i), round(sp.get_score(i), 6)) for i in range(len(sp)) if sp.get_score(i) != 0.0]
+        t.model = models.Unigram([(s, 0.0) for s in specials] + learnt, 0, fallback)
+        t.add_special_tokens(specials)
+
+    return t, train
+
+
+def charsmap_of(model):
+    proto = importlib.import_module("sentencepiece.sentencepiece_model_pb2").ModelProto()
+    proto.ParseFromString(model)
+    return proto.normalizer_spec.precompiled_charsmap
+
+
+def sentencepiece_model(corpus, **how):
+    """Trained by the SentencePiece library; unless told otherwise with a few rules of normalization."""
+    rules = [("\uff21", "A"), ("\u00bd", "1/2"), ("e\u0301", "\u00e9"), ("\u200b", ""), ("\t", " "), ("\n", " "), ("\u3000", " "),
+             ("e\u0301\u0301", "E"), ("\u4e2d", "\u6587\u6587")]  # fmt: skip
+    model = io.BytesIO()
+    how = {"minloglevel": 2, "num_threads": 1} | how
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".tsv") as file:
+        for a, b in rules:
+            file.write(" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n")
+        file.flush()
+        if "normalization_rule_name" not in how:
+            how["normalization_rule_tsv"] = file.name
+        spm.SentencePieceTrainer.train(sentence_iterator=iter(corpus), model_writer=model, **how)
+    return model.getvalue()
 
 
 def sentencepiece(out, name):
     """A model of the SentencePiece library itself, and the ids that it gives."""
-    import base64
-    import io
-
-    spm = importlib.import_module("sentencepiece")
     r = random.Random(6)
     corpus = [" ".join(r.choice(texts.WORDS) for _ in range(12)) for _ in range(3000)]
-    rules = os.path.join(out, "rules.tsv")
-    with open(rules, "w", encoding="utf-8") as file:
-        for a, b in (("\uff21", "A"), ("\u00bd", "1/2"), ("e\u0301", "\u00e9"), ("\u200b", ""), ("\t", " "), ("\n", " "),
-                     ("\u3000", " "), ("e\u0301\u0301", "E"), ("\u4e2d", "\u6587\u6587")):  # fmt: skip
-            file.write(" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n")
-    model = io.BytesIO()
     kind = name.removeprefix("spm_")
-    extra = {"normalization_rule_tsv": rules} if kind == "unigram" else {"normalization_rule_name": "identity"}
-    spm.SentencePieceTrainer.train(
-        sentence_iterator=iter([c for c in corpus if c]), model_writer=model, model_type=kind, vocab_size=1200 if kind == "bpe" else 590,
-        byte_fallback=True, character_coverage=0.98, remove_extra_whitespaces=kind == "unigram", minloglevel=2,
-        split_by_whitespace=True, user_defined_symbols=["<think>"], num_threads=1, **extra)  # fmt: skip
-    os.remove(rules)
-    sp = spm.SentencePieceProcessor(model_proto=model.getvalue())
+    how = {} if kind == "unigram" else {"normalization_rule_name": "identity"}
+    model = sentencepiece_model(
+        corpus, model_type=kind, vocab_size=1200 if kind == "bpe" else 590, byte_fallback=True, character_coverage=0.98,
+        remove_extra_whitespaces=kind == "unigram", user_defined_symbols=["<think>"], **how)  # fmt: skip
+    sp = spm.SentencePieceProcessor(model_proto=model)
     types = [2 if sp.is_unknown(i) else 3 if sp.is_control(i) else 6 if sp.is_byte(i) else
              4 if sp.id_to_piece(i) == "<think>" else 1 for i in range(len(sp))]  # fmt: skip
-    proto = importlib.import_module("sentencepiece.sentencepiece_model_pb2").ModelProto()
-    proto.ParseFromString(model.getvalue())
     cases = [texts.text_of(r, texts.WORDS, []) for _ in range(400)]
     document = {
         "model": "t5" if kind == "unigram" else "llama",
         "tokens": [sp.id_to_piece(i) for i in range(len(sp))],
         "scores": [sp.get_score(i) for i in range(len(sp))],
         "types": types,
-        "charsmap": base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode(),
+        "charsmap": base64.b64encode(charsmap_of(model)).decode(),
         "cases": [[c, sp.encode(c)] for c in cases],
     }
     with open(os.path.join(out, name + ".json"), "w", encoding="utf-8") as file:
@@ -165,7 +210,8 @@ def sentencepiece(out, name):
 
 
 NAMES = ("gpt2", "smollm", "llama3", "qwen2", "qwen3", "qwen35", "tekken", "gpt4o", "llama2", "gemma", "gemma4", "metaspace",
-         "unknown", "bert", "unigram", "unigram_bytes", "unigram_t5")  # fmt: skip
+         "unknown", "bert", "unigram", "unigram_bytes", "unigram_t5", "unigram_albert",
+         "unigram_xlmr")  # fmt: skip
 
 
 def main():
@@ -180,18 +226,20 @@ def main():
             corpus = [c[:120] for c in corpus]  # without words every merge looks at whole texts
         if name.startswith("unigram"):  # which must have all characters of its corpus
             corpus = ["".join(r.choice(texts.WORDS) + r.choice(("", " ", " ")) for _ in range(12)) for _ in corpus]
-        t.train_from_iterator(corpus, trainer)
+        if name.startswith("unigram"):
+            trainer([t.normalizer.normalize_str(c) if t.normalizer else c for c in corpus])
+        else:
+            t.train_from_iterator(corpus, trainer if bytes_too else trainer(corpus))
         if name in ("llama3", "llama2", "gemma", "gemma4"):
             t.post_processor = processors.TemplateProcessing(
                 single="<s> $A", special_tokens=[("<s>", t.token_to_id("<s>"))]
             )
-        if name == "bert":
-            ends = [(mark, t.token_to_id(mark)) for mark in ("[CLS]", "[SEP]")]
-            t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+        around = ("[CLS]", "[SEP]") if name == "bert" else ("<s>", "</s>") if name in ("unigram_albert", "unigram_xlmr") else ()
+        if around:
+            ends = [(mark, t.token_to_id(mark)) for mark in around]
+            t.post_processor = processors.TemplateProcessing(single=f"{around[0]} $A {around[1]}", special_tokens=ends)
         document = json.loads(t.to_str())
-        if name == "unigram_bytes":
-            document["model"]["byte_fallback"] = True
-        document["added_tokens"] = [a for a in document["added_tokens"] if not a["content"].startswith("<0x")]
+        document["added_tokens"] = [a for a in document["added_tokens"] if not a["content"].startswith(("<0x", "##"))]
         if bytes_too:
             t.add_tokens(["<think>"])
             document["added_tokens"].append(

@@ -56,7 +56,7 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 TEST_CASE("small tokenizers of each kind give the ids of the reference") {
   for (const char* name : {"gpt2", "smollm", "llama3", "qwen2", "tekken", "gpt4o", "llama2", "gemma", "gemma4",
-                           "metaspace", "unknown", "unigram", "unigram_bytes", "unigram_t5"}) {
+                           "metaspace", "unknown", "unigram", "unigram_bytes", "unigram_t5", "unigram_xlmr"}) {
     const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
     compare(path + ".tokenizer.json", path + ".cases.jsonl");
   }
@@ -64,7 +64,7 @@ TEST_CASE("small tokenizers of each kind give the ids of the reference") {
 
 #ifdef INLAY_TEST_UTF8PROC
 TEST_CASE("and those whose texts are normalized") {
-  for (const char* name : {"qwen3", "qwen35", "bert"}) {
+  for (const char* name : {"qwen3", "qwen35", "bert", "unigram_albert"}) {
     const std::string path = std::string(INLAY_TEST_DATA "/text/") + name;
     compare(path + ".tokenizer.json", path + ".cases.jsonl");
   }

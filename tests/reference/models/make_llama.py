@@ -142,10 +142,10 @@ def write_every_block_format(checkpoint: Checkpoint, state: dict[str, torch.Tens
     write_equal_importances(tensors, ones)
     for kind in TOOL_KINDS if llama_quantize else []:
         file = folder / f"model.{kind}.gguf"
-        importances = ["--imatrix", ones] if kind.startswith("IQ") else []
+        importances = ["--imatrix", ones.name] if kind.startswith("IQ") else []  # the tool puts the name into the file
         # Q3_K alone names the mixture Q3_K_M for the tool; --pure makes every matrix the plain block type.
-        command = [*llama_quantize, "--pure", *importances, base, file, kind]
-        subprocess.run(command, check=True, capture_output=True)
+        command = [*llama_quantize, "--pure", *importances, base.name, file.name, kind]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder)
         expect_dequantized(checkpoint, state, file, kind)
     base.unlink()
     ones.unlink()
