@@ -77,6 +77,12 @@ TOOL_LIST = [
             "required": ["city"]}}},
     {"type": "function", "function": {"name": "clock", "description": "", "parameters": {
         "type": "object", "properties": {}, "required": []}}},
+    {"type": "function", "function": {"name": "ping", "description": "No parameters", "parameters": {}}},
+    {"type": "function", "function": {"name": "book", "description": "Nested", "parameters": {
+        "type": "object", "properties": {
+            "guest": {"type": "object", "description": "Who", "properties": {}},
+            "rooms": {"type": "array", "items": {}},
+            "note": {"type": "object", "properties": {"text": {"type": "string"}}, "required": []}}}}},
 ]  # fmt: skip
 
 

@@ -163,6 +163,32 @@ TEST_CASE("tojson indents as Python does") {
         "{\"a\": {}, \"b\": [], \"c\": [1, 2.5, null, true, \"\u00e9\\\"</s>\"]}");
 }
 
+TEST_CASE("an empty mapping is false, as in Python") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  const auto text_of = [&](std::string_view source) {
+    const auto jinja = inlay::jinja_chat::make(inlay::concat("{% for t in tools %}", source, "{% endfor %}"), *t);
+    if (!jinja) FAIL(jinja.error().message);
+    const auto prompt = jinja->render({}, false, {.tools = {R"({"e": {}, "f": {"x": 1}, "l": [], "s": "if {{"})"}});
+    return prompt ? prompt->to_string("", "") : prompt.error().message;
+  };
+  CHECK(text_of("{%- if t.e -%} 1 {%- elif t['e'] %}2{% elif t.f %}3{% endif %}") == "3");
+  CHECK(text_of("{{- not t.e }}{{ not t.f }}{{ not (t.e) }}{{ not t['e'] and true }}") == "TrueFalseTrueTrue");
+  CHECK(text_of("{{ 1 if t.e else 2 }}{{ 1 if t.f and not t.e else 2 }}{{ [1 if t.e else 3, 4] }}") == "21[3, 4]");
+  CHECK(text_of("{{ t.e or 5 }}{{ (t.e or t.f).x }}{{ t.f.x or 2 }}{{ t.l or t.e or 's' }}") == "511s");
+  CHECK(text_of("{% if t.e is defined and t.e is mapping and t.missing is not defined %}4{% endif %}") == "4");
+  CHECK(text_of("{% if 'e' in t and 'q' not in t and not t.e == t.f and t.e|length == 0 %}6{% endif %}") == "6");
+  CHECK(text_of("{% if t.get('q', {}) or t.e | default({}) %}7{% else %}8{% endif %}{# if t.e #}") == "8");
+  CHECK(text_of("{% for k in t if t[k] %}{{ k }}{% endfor %}{% if t.s and t.s.strip() == 'if {{' %}9{% endif %}") ==
+        "fs9");
+  CHECK(
+      text_of("{% set n = namespace(a=t.e, b=true) %}{% if n.a or not n.b %}1{% else %}{{ n.a|tojson }}{% endif %}") ==
+      "{}");
+  CHECK(text_of("{% macro m(a, b=none) %}{{ 1 if a else 2 }}{{ b if b else 'n' }}{% endmacro %}{{ m(t.e) }}{{ m(t.f, "
+                "'y') }}") == "2n1y");
+}
+
 TEST_CASE("templates that cannot be read or refuse the conversation are errors") {
   auto v = vocabulary();
   auto t = v.make();

@@ -3,8 +3,9 @@
 // Optional: nothing else of the library includes this, since the engine works with exceptions and is slow to compile. A
 // template is a program, and one can be written that does not end: render those of checkpoints you trust.
 //
-// The text is that of Python's Jinja2 but for what the engine does otherwise: an empty mapping counts as true (Gemma 4
-// then writes `properties:{},` for a tool without any).
+// The text is that of Python's Jinja2. For that the engine is given the templates slightly rewritten (jinja_truth.hpp),
+// its white space and JSON replaced; it still takes an empty mapping for true in `default(x, true)` and in `select`
+// without a test.
 #pragma once
 
 #if !defined(__cpp_exceptions)
@@ -27,6 +28,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/text/byte_trie.hpp"
 #include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/jinja_truth.hpp"
 #include "inlay/text/strip.hpp"
 #include "inlay/text/tokenizer.hpp"
 #include "inlay/text/utf8.hpp"
@@ -50,7 +52,7 @@ class jinja_chat {
     out.vocabulary_ = &vocabulary;
     if (auto ok = bounded(source); !ok) return unexpected(ok.error());
     try {
-      out.root_ = minja::Parser::parse(std::string(source),
+      out.root_ = minja::Parser::parse(detail::jinja_truth::ask(source, truth_filter),
                                        {.trim_blocks = true, .lstrip_blocks = true, .keep_trailing_newline = false});
     } catch (const std::exception& e) {
       return fail(errc::unsupported, concat("The chat template cannot be read: ", e.what()));
@@ -96,6 +98,12 @@ class jinja_chat {
                                           [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
                                             return minja::Value(json_text(arguments));
                                           }));
+      context->set(std::string(truth_filter),
+                   minja::Value::callable([](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue& arguments) {
+                     const minja::Value& value = arguments.args.at(0);
+                     const bool is_empty = value.is_object() && !value.is_callable() && value.empty();
+                     return is_empty ? minja::Value(false) : value;
+                   }));
       text = root_->render(context);
     } catch (const std::exception& e) {
       return fail(errc::argument, concat("The chat template does not render this conversation: ", e.what()));
@@ -106,6 +114,7 @@ class jinja_chat {
  private:
   // Stands around the number of a text that is put aside while the template runs: a private character.
   static constexpr std::string_view guard = "\xF4\x8F\xBF\xBD";
+  static constexpr std::string_view truth_filter = "false_if_empty";
   // The engine strips four kinds of white space, Python all of Unicode's. So in messages the others become a run of
   // those four: this, and a space or tab for each bit of the character.
   static constexpr std::string_view space_mark = "\r\t\r";
