@@ -189,6 +189,23 @@ TEST_CASE("an empty mapping is false, as in Python") {
                 "'y') }}") == "2n1y");
 }
 
+TEST_CASE("messages are chosen by what they have") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  const auto jinja = inlay::jinja_chat::make(
+      "{% for m in messages | selectattr('tool_calls', 'undefined') %}[{{ m.content }}]{% endfor %}"
+      "{% for m in messages | selectattr('tool_calls', 'defined') %}({{ m.content }}){% endfor %}"
+      "{% for m in messages | rejectattr('tool_calls', 'defined') %}<{{ m.content }}>{% endfor %}",
+      *t);
+  if (!jinja) FAIL(jinja.error().message);
+  std::vector<message> conversation{{chat_role::user, "a"}, {chat_role::assistant, "b"}, {chat_role::user, "c"}};
+  conversation[1].calls.push_back({"weather", "{}"});
+  const auto prompt = jinja->render(conversation, false);
+  if (!prompt) FAIL(prompt.error().message);
+  CHECK(prompt->to_string("", "") == "[a][c](b)<a><c>");
+}
+
 TEST_CASE("templates that cannot be read or refuse the conversation are errors") {
   auto v = vocabulary();
   auto t = v.make();

@@ -98,6 +98,13 @@ class jinja_chat {
                                           [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
                                             return minja::Value(json_text(arguments));
                                           }));
+      // Tests that it knows behind `is`, for `selectattr` too.
+      for (const bool wanted : {true, false})
+        context->set(
+            wanted ? "defined" : "undefined",
+            minja::Value::callable([wanted](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue& arguments) {
+              return minja::Value(arguments.args.at(0).is_null() != wanted);
+            }));
       context->set(std::string(truth_filter),
                    minja::Value::callable([](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue& arguments) {
                      const minja::Value& value = arguments.args.at(0);

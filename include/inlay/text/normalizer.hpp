@@ -74,7 +74,8 @@ class normalizer_chain final : public text_normalizer {
     nfkc,
     nfkd,
     lowercase,
-    strip_accents,     ///< removes the marks that take no space (Mn)
+    strip_accents,     ///< removes the marks that take no space (Mn), as BERT does
+    strip_marks,       ///< removes all marks (M)
     clean,             ///< BERT: control characters go, white space becomes a space
     space_ideographs,  ///< BERT: spaces around each ideograph
     replace,           ///< every `from` by `to`
@@ -139,6 +140,10 @@ class normalizer_chain final : public text_normalizer {
       case kind::strip_accents:
         return for_each_character(text, [&](char32_t c, std::string_view bytes) {
           if (unicode::category_of(c) != unicode::category::mn) out += bytes;
+        });
+      case kind::strip_marks:
+        return for_each_character(text, [&](char32_t c, std::string_view bytes) {
+          if (!unicode::is(unicode::mark, c)) out += bytes;
         });
       case kind::clean:
         return for_each_character(text, [&](char32_t c, std::string_view bytes) {

@@ -138,7 +138,7 @@ class pipeline_reader {
     if (type == "NFKC") return add_step(kind::nfkc);
     if (type == "NFKD") return add_step(kind::nfkd);
     if (type == "Lowercase") return add_step(kind::lowercase);
-    if (type == "StripAccents") return add_step(kind::strip_accents);
+    if (type == "StripAccents") return add_step(kind::strip_marks);
     if (type == "BertNormalizer") return bert_normalizer(v);
     if (type == "Strip") {
       if (flag_of(v, "strip_left", true))
