@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every tiny checkpoint as a GGUF of ours: it states what the reference's file states, and computes the same. Prints
+// Every tiny checkpoint as a GGUF of ours: it states what the reference's file states, and computes the same; and that
+// file as a folder, whose config.json says what the published one says. Prints
 // the largest difference of each to transformers, relative to the largest logit, as read and as converted. With
 // INLAY_CONVERTED in the environment the files are left in that folder (tests/reference/second_judge.py).
 #include <doctest/doctest.h>
@@ -13,7 +14,9 @@
 #include <string_view>
 
 #include "inlay/convert/convert.hpp"
+#include "inlay/generate/describe_type.hpp"
 #include "inlay/io/checkpoint.hpp"
+#include "tests/convert/same_config.hpp"
 #include "tests/golden/golden_encoder.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/tiny_models.hpp"
@@ -77,6 +80,21 @@ void check_metadata(const std::string& name, const checkpoint& made) {
   }
 }
 
+/// The GGUF that was made as a folder again: what its config.json says is what the published one says.
+template <class Model>
+void check_config(const std::string& name, const std::string& made, const std::string& folder) {
+  const auto report = convert<Model>(open(made), folder);
+  REQUIRE_MESSAGE(report.has_value(), report.error().message);
+  const checkpoint published = open(golden::path(name)), back = open(folder);
+  const auto theirs = parse_json(published.config(), published.config_path());
+  const auto ours = parse_json(back.config(), back.config_path());
+  REQUIRE((theirs.has_value() && ours.has_value()));
+  inlay_test::check_same_config(*theirs, *ours);
+  const auto published_type = describe_type(published, "model"), type = describe_type(back, "model");
+  REQUIRE_MESSAGE(type.has_value(), type.error().message);
+  CHECK(type->declaration == published_type->declaration);
+}
+
 }  // namespace
 
 TEST_CASE("every family") {
@@ -97,6 +115,7 @@ TEST_CASE("every family") {
     }
     CHECK(read <= golden::f32_tolerance);
     CHECK(converted <= golden::f32_tolerance);
+    check_config<Model>(name, made, folder + "/" + name);
     std::printf("%s %.1e %.1e\n", name.c_str(), read, converted);
   });
 }
@@ -104,7 +123,7 @@ TEST_CASE("every family") {
 TEST_CASE("every encoder") {
   const inlay_test::temporary_folder scratch;
   const std::string folder = folder_for_files(scratch);
-  const auto check = [&]<class Model>(const char* name, const char* tensor, bool has_gguf) {
+  const auto check = [&]<class Model>(const char* name, const char* tensor) {
     INFO(name);
     const golden::encoder_expectation expected(name);
     const auto difference = [&](const std::string& path) {
@@ -114,10 +133,6 @@ TEST_CASE("every encoder") {
     };
     const double read = difference(golden::path(name));
     CHECK(read <= golden::f32_tolerance);
-    if (!has_gguf) {
-      std::printf("%s %.1e -\n", name, read);
-      return;
-    }
     const std::string made = folder + "/" + name + ".gguf";
     const auto report = convert<Model>(open(golden::path(name)), made, {.type = file_type::f32});
     REQUIRE_MESSAGE(report.has_value(), report.error().message);
@@ -126,9 +141,10 @@ TEST_CASE("every encoder") {
     const auto labels = load_encoder<Model>(golden::path(name))->labels();
     if (!labels.empty()) CHECK(load_encoder<Model>(made)->labels() == labels);
     CHECK(converted <= golden::f32_tolerance);
+    check_config<Model>(name, made, folder + "/" + name);
     std::printf("%s %.1e %.1e\n", name, read, converted);
   };
-  check.template operator()<tiny::bert_embedding::model>("bert_embedding", "embedding", true);
-  check.template operator()<tiny::bert_classifier::model>("bert_classifier", "logits", true);
-  check.template operator()<tiny::mobilebert_classifier::model>("mobilebert_classifier", "logits", false);
+  check.template operator()<tiny::bert_embedding::model>("bert_embedding", "embedding");
+  check.template operator()<tiny::bert_classifier::model>("bert_classifier", "logits");
+  check.template operator()<tiny::mobilebert_classifier::model>("mobilebert_classifier", "logits");
 }

@@ -272,7 +272,7 @@ struct model : inlay::causal_lm<{.vocab = 272, .width = 48}, inlay::models::llam
                                 inlay::repeat<2, inlay::models::llama_block<model_window>>,
                                 inlay::rms_norm<{.epsilon = 1e-5f}>, inlay::own_head> {
   static constexpr inlay::checkpoint_description checkpoint() {
-    return inlay::models::mistral<model_window>::checkpoint();
+    return inlay::models::ministral<model_window>::checkpoint();
   }
 };
 }  // namespace ministral_alternating

@@ -3,21 +3,18 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "inlay/convert/statements.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/generate/check_facts.hpp"
 #include "inlay/generate/read_labels.hpp"
-#include "inlay/generate/tensor_places.hpp"
 #include "inlay/generate/weight_slot.hpp"
 #include "inlay/io/checkpoint.hpp"
 #include "inlay/io/gguf_writer.hpp"
@@ -35,15 +32,6 @@ inline std::string_view kind_name(std::span<const std::string_view> names, const
   return names.empty() ? std::string_view() : names.front();
 }
 
-/// Keys whose values are real numbers, even where one happens to be whole.
-inline bool is_real_key(std::string_view key) {
-  for (const std::string_view part : {"epsilon", "eps", "freq_base", "theta", "factor", "scale", "scaling", "softcap",
-                                      "beta", "attn_temp", "norm_rms", "multiplier"})
-    if (key.find(part) != key.npos && !key.ends_with("context_length") && !key.ends_with("position_embeddings"))
-      return true;
-  return false;
-}
-
 /// Longest sequence that a checkpoint's config.json or GGUF states; 0: none.
 inline std::uint64_t stated_context(const checkpoint& file) {
   if (const gguf_file* gguf = file.gguf()) {
@@ -56,61 +44,6 @@ inline std::uint64_t stated_context(const checkpoint& file) {
   if (!document || !document->is_object()) return 0;
   const auto found = find_number(*document, "max_position_embeddings|max_context_length");
   return found && *found > 0 && *found < 1e12 ? static_cast<std::uint64_t>(*found) : 0;
-}
-
-/// A number or a bool for every block, by what a statement asks of its parameters.
-inline std::vector<std::int32_t> block_values(const gguf_statement& statement, std::span<const weight_slot> slots) {
-  const bool without = statement.what == gguf_statement::kind::blocks_without;
-  std::vector<std::int32_t> values;
-  for (const weight_slot& slot : slots) {
-    const auto [path, block] = split_block_number(slot.path);
-    constexpr std::string_view blocks = "blocks.#.";
-    if (!path.starts_with(blocks)) continue;
-    std::size_t number = 0;
-    std::from_chars(block.data(), block.data() + block.size(), number);
-    if (number >= values.size()) values.resize(number + 1, without ? 1 : 0);
-    const std::string_view parameter = std::string_view(path).substr(blocks.size());
-    if (!any_alternative(statement.text, [&](std::string_view name) { return name == parameter; })) continue;
-    const std::size_t head = std::max<std::size_t>(slot.head_dim, 1);
-    std::size_t value = slot.rows;
-    if (statement.what == gguf_statement::kind::heads_of_blocks) value = slot.rows / head;
-    if (statement.what == gguf_statement::kind::blocks_with_heads)
-      value = static_cast<double>(head) == statement.number;
-    values[number] = without ? 0 : static_cast<std::int32_t>(value);
-  }
-  return values;
-}
-
-inline void write_number(std::string_view key, double value, gguf_writer& to) {
-  if (is_real_key(key) || value != std::floor(value) || value < 0)
-    to.set(key, static_cast<float>(value));
-  else
-    to.set(key, static_cast<std::uint32_t>(value));
-}
-
-inline void write_statement(std::string_view key, const gguf_statement& statement, std::span<const weight_slot> slots,
-                            gguf_writer& to) {
-  const auto numbers = [&](std::span<const std::int32_t> values) { to.set_array(key, values); };
-  switch (statement.what) {
-    case gguf_statement::kind::word:
-      return to.set(key, statement.text);
-    case gguf_statement::kind::number:
-      return write_number(key, statement.number, to);
-    case gguf_statement::kind::truth:
-      return to.set(key, statement.number != 0);
-    case gguf_statement::kind::numbers:
-      return numbers(statement.numbers);
-    case gguf_statement::kind::rows_of_blocks:
-    case gguf_statement::kind::heads_of_blocks:
-      return numbers(block_values(statement, slots));
-    case gguf_statement::kind::blocks_with_heads:
-    case gguf_statement::kind::blocks_without: {
-      const std::vector<std::int32_t> values = block_values(statement, slots);
-      const auto flags = std::make_unique<bool[]>(values.size());
-      for (std::size_t i = 0; i < values.size(); ++i) flags[i] = values[i] != 0;
-      return to.set_array(key, std::span<const bool>(flags.get(), values.size()));
-    }
-  }
 }
 
 /// Of a classifier; 0: it is none.
@@ -139,10 +72,11 @@ inline void write_facts(const checkpoint& from, const checkpoint_description& de
     written.push_back(name);
     return true;
   };
-  for (const gguf_statement& statement : description.statements)
-    if (is_new(statement.key)) write_statement(key(statement.key), statement, slots, to);
+  const std::vector<block_parameters> blocks = blocks_of(slots);
+  for (const checkpoint_statement& statement : description.statements)
+    if (is_new(statement.gguf)) write_statement(key(statement.gguf), statement, blocks, to);
   for (const checkpoint_fact& fact : description.facts) {
-    if (!is_new(fact.gguf)) continue;
+    if (!fact.written || !is_new(fact.gguf)) continue;
     write_number(key(fact.gguf), fact.value, to);
     if (fact.gguf == "attention.key_length") write_number(key("attention.value_length"), fact.value, to);
     if (fact.gguf == "attention.key_length_swa") write_number(key("attention.value_length_swa"), fact.value, to);
@@ -177,31 +111,33 @@ inline void set_at(json& root, std::string_view path, json value) {
   *at = std::move(value);
 }
 
-/// A config.json with all facts and words of the type.
+/// A config.json with all facts, words and statements of the type.
 inline json config_of(const checkpoint& from, const checkpoint_description& description,
                       std::span<const weight_slot> slots) {
   json config = json::object();
   if (!description.config_types.empty())
     config["model_type"] = std::string(kind_name(description.config_types, description));
+  if (!description.config_class.empty()) config["architectures"] = json::array({std::string(description.config_class)});
   for (const checkpoint_fact& fact : description.facts) {
     const std::string_view path = fact.config.substr(0, fact.config.find('|'));
-    if (path.empty()) continue;
-    if (is_real_key(path) || fact.value != std::floor(fact.value))
-      set_at(config, path, fact.value);
-    else
-      set_at(config, path, static_cast<std::int64_t>(fact.value));
+    if (fact.written && !path.empty()) set_at(config, path, json_number(path, fact.value));
+  }
+  const std::vector<block_parameters> blocks = blocks_of(slots);
+  for (const checkpoint_statement& statement : description.statements) {
+    if (statement.config.empty()) continue;
+    if (auto value = json_of(statement, blocks)) set_at(config, statement.config, *std::move(value));
   }
   for (const checkpoint_word& word : description.words)
     if (!word.accepted.empty())
       set_at(config, word.config, std::string(word.accepted.substr(0, word.accepted.find('|'))));
-  config["tie_word_embeddings"] =
-      std::any_of(slots.begin(), slots.end(), [](const weight_slot& s) { return s.shared; });
+  for (const weight_slot& slot : slots)
+    if (slot.path == "head.weight") config["tie_word_embeddings"] = slot.shared;
   if (const std::size_t classes = class_count(slots); classes != 0) {
     const std::vector<std::string> labels = labels_or_numbers(from, classes);
     for (std::size_t i = 0; i < classes; ++i) config["id2label"][std::to_string(i)] = labels[i];
   }
-  if (const std::uint64_t context = stated_context(from); context != 0 && !config.contains("max_position_embeddings"))
-    config["max_position_embeddings"] = context;
+  if (const std::uint64_t context = stated_context(from); context != 0 && !config.contains(description.context_key))
+    config[std::string(description.context_key)] = context;
   return config;
 }
 

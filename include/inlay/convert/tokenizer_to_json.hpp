@@ -275,6 +275,8 @@ inline result<void> write_tokenizer_files(const gguf_file& from, const std::stri
     if (auto written = file->write(std::as_bytes(std::span(text))); !written) return written;
     return file->commit();
   };
+  // Stated even where there are none: readers have numbers of their own otherwise.
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) config[key] = nullptr;
   const auto model = from.get_or<std::string_view>("tokenizer.ggml.model", "none");
   if (model && *model == "none") {
     notes.push_back(concat(from.path(), ": has no tokenizer, so the folder has none."));

@@ -22,11 +22,20 @@ struct weight_slot {
   std::size_t columns = 0;
   std::size_t stack = 1;  ///< matrices, one after another
   std::size_t head_dim = 0;
+  std::size_t window = 0;  ///< of the attention that the parameter belongs to; 0: none
   bool shared = false;
   kernels::matrix_ref* matrix = nullptr;  ///< of a matrix, a table, or the first of a stack
   std::size_t* bytes_each = nullptr;      ///< of a stack
   const float** vector = nullptr;
 };
+
+template <class Layer, class Tensor>
+constexpr std::size_t window_of(const parameter<Layer, Tensor>&) {
+  if constexpr (requires { Layer::window; })
+    return Layer::window;
+  else
+    return 0;
+}
 
 /// The slots point into `model`.
 template <class Model>
@@ -36,6 +45,7 @@ std::vector<weight_slot> weight_slots(Model& model) {
     weight_slot s;
     s.path = path;
     s.head_dim = p.head_dim;
+    s.window = window_of(p);
     s.shared = p.shared;
     if constexpr (requires { tensor.data; }) {
       s.kind = slot_kind::vector;

@@ -55,6 +55,7 @@ struct attention_at {
   static_assert(heads % kv_heads == 0, "inlay: attention: .heads must be a multiple of .kv_heads");
   static constexpr std::size_t q_width = heads * head_dim;
   static constexpr std::size_t kv_width = kv_heads * head_dim;
+  static constexpr std::size_t window = Config.window;
   using rotary = typename head_rotary<Rope, head_dim>::type;
   using qk_norm = typename head_norm<QkNorm, head_dim>::type;
   using v_norm = typename head_norm<VNorm, head_dim>::type;

@@ -83,6 +83,14 @@ inline constexpr int gguf_pooling<mean_pooling, Behind...> = 1;
 template <class... Behind>
 inline constexpr int gguf_pooling<first_token, Behind...> = 2;
 
+/// The classes that other libraries run them with.
+template <class... Head>
+inline constexpr std::string_view bert_class = "BertModel";
+template <class Classifier>
+inline constexpr std::string_view bert_class<every_token, Classifier> = "BertForTokenClassification";
+template <class Pooler, class Classifier>
+inline constexpr std::string_view bert_class<first_token, Pooler, Classifier> = "BertForSequenceClassification";
+
 }  // namespace detail
 
 /// `Head` is a pooling and the layers behind it.
@@ -103,9 +111,9 @@ struct bert : encoder<{.width = C.width},
   };
   static constexpr std::array words{checkpoint_word{"hidden_act", detail::hidden_act<Activation>}};
   static constexpr std::array statements{
-      gguf_statement{.key = "attention.causal", .what = gguf_statement::kind::truth, .number = 0},
-      gguf_statement{.key = "tokenizer.ggml.token_type_count", .number = double(C.token_types)},
-      gguf_statement{.key = "pooling_type", .number = detail::gguf_pooling<Head...>},
+      checkpoint_statement{.gguf = "attention.causal", .what = checkpoint_statement::kind::truth, .number = 0},
+      checkpoint_statement{.gguf = "tokenizer.ggml.token_type_count", .number = double(C.token_types)},
+      checkpoint_statement{.gguf = "pooling_type", .number = detail::gguf_pooling<Head...>},
   };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::bert_config_types,
@@ -116,7 +124,8 @@ struct bert : encoder<{.width = C.width},
             .prefixes = detail::bert_prefixes,
             .prefix = "bert.",
             .words = words,
-            .statements = statements};
+            .statements = statements,
+            .config_class = detail::bert_class<Head...>};
   }
 };
 

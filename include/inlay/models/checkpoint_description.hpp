@@ -53,6 +53,7 @@ struct checkpoint_fact {
   std::string_view gguf;    ///< key behind "architecture.", empty: not there
   double value;
   bool required = true;  ///< an error if the file does not state it
+  bool written = true;   ///< stated in files that are made
 };
 
 /// A word of the type that the files may state too.
@@ -61,25 +62,43 @@ struct checkpoint_word {
   std::string_view accepted;  ///< separated by `|`
 };
 
-/// What a GGUF states beside the facts, since its other readers ask for it: written, never compared.
-struct gguf_statement {
+/// How a list in config.json calls the blocks that have a parameter.
+struct block_name {
+  std::string_view parameter;  ///< below the block; empty: any
+  std::string_view name;
+  bool window = false;  ///< only where it belongs to attention with a sliding window
+};
+
+/// What files state beside the facts, since their other readers ask for it: written, never compared.
+struct checkpoint_statement {
   enum class kind : std::uint8_t {
     word,
     number,
     truth,    ///< `number` as a bool
     numbers,  ///< a list
-    // A list with a number or a bool for every block, from the parameter of the block that `text` names (alternatives
-    // separated by `|`); zero or false for a block that has none.
-    rows_of_blocks,
+    reals,    ///< config.json alone, a list
+    null,     ///< config.json alone
+    // From the model's parameters, of which `text` names one (alternatives separated by `|`).
+    rows,      ///< of the first that there is; not stated if there is none
+    presence,  ///< whether there is one, a bool
+    // A list with a number or a bool for every block, from the block's own; zero or false for a block that has none.
+    rows_of_blocks,     ///< divided by `number`
     heads_of_blocks,    ///< rows / size of a head
-    blocks_with_heads,  ///< whether its heads are of the size `number`
-    blocks_without      ///< whether there is no such parameter
+    windows_of_blocks,  ///< whether its attention has a sliding window
+    blocks_without,     ///< whether there is no such parameter
+    // config.json alone, of the blocks:
+    blocks_with,       ///< the numbers of those that have the parameter
+    names_of_blocks,   ///< a word for each, the first of `names` that fits
+    letters_of_blocks  ///< the same in one word
   };
-  std::string_view key;  ///< behind "architecture." or, of a tokenizer, whole; empty: nothing is stated
+  std::string_view config = {};  ///< key in config.json, with dots between those of objects in it; empty: not there
+  std::string_view gguf = {};    ///< key behind "architecture." or, of a tokenizer, whole; empty: not there
   kind what = kind::number;
   double number = 0;
   std::string_view text = {};
   std::span<const std::int32_t> numbers = {};
+  std::span<const double> reals = {};
+  std::span<const block_name> names = {};
 };
 
 struct checkpoint_description {
@@ -93,7 +112,9 @@ struct checkpoint_description {
   std::span<const std::string_view> prefixes = {};
   std::string_view prefix = "model.";
   std::span<const checkpoint_word> words = {};
-  std::span<const gguf_statement> statements = {};
+  std::span<const checkpoint_statement> statements = {};
+  std::string_view context_key = "max_position_embeddings";  ///< of the longest sequence in config.json
+  std::string_view config_class = {};  ///< "architectures" of config.json, the class that other libraries run it with
 };
 
 /// The description of a model type: its own `checkpoint()`, or one in which tensors have the type's names.

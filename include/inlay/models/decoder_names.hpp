@@ -79,18 +79,55 @@ inline constexpr std::array expert_rules{
 inline constexpr std::string_view rope_theta_key = "rope_theta|rope_parameters.rope_theta";
 inline constexpr std::string_view rope_factor_key = "rope_scaling.factor|rope_parameters.factor";
 
-/// Statements of a YaRN scaling; none where it is off.
-constexpr auto yarn_statements(const yarn_scaling& yarn) {
-  using enum gguf_statement::kind;
+/// The same where the newer spelling is written.
+inline constexpr std::string_view new_rope_theta_key = "rope_parameters.rope_theta|rope_theta";
+inline constexpr std::string_view new_rope_factor_key = "rope_parameters.factor|rope_scaling.factor";
+
+/// The activation of feed-forward layers, in most families' configurations.
+inline constexpr std::array silu_words{checkpoint_word{"hidden_act", "silu|swish"}};
+/// In Gemma's.
+inline constexpr std::array gelu_tanh_words{
+    checkpoint_word{"hidden_activation", "gelu_pytorch_tanh|gelu_new|gelu_fast"}};
+
+/// The names of layers in models in which some have a sliding window.
+inline constexpr block_name layer_types_by_window[] = {{"attention.q.weight", "sliding_attention", true},
+                                                       {"", "full_attention"}};
+
+/// A statement that is not made where its condition is false.
+constexpr checkpoint_statement only_if(bool condition, checkpoint_statement s) {
+  if (!condition) s.config = s.gguf = "";
+  return s;
+}
+/// A statement of null in config.json, where its readers would take something else without it.
+constexpr checkpoint_statement null_if(bool condition, std::string_view config) {
+  return only_if(condition, {.config = config, .what = checkpoint_statement::kind::null});
+}
+
+/// Statements of a YaRN scaling; none where it is off. `in_parameters`: in the newer spelling.
+constexpr auto yarn_statements(const yarn_scaling& yarn, bool in_parameters = false) {
+  using enum checkpoint_statement::kind;
   const bool on = yarn.factor != 1.0f;
-  const auto key = [&](std::string_view name) { return on ? name : std::string_view(); };
+  const auto key = [&](std::string_view older, std::string_view newer) { return in_parameters ? newer : older; };
   return std::array{
-      gguf_statement{.key = key("rope.scaling.type"), .what = word, .text = "yarn"},
-      gguf_statement{.key = key("rope.scaling.original_context_length"), .number = yarn.original_context},
-      gguf_statement{.key = key("rope.scaling.yarn_beta_fast"), .number = yarn.beta_fast},
-      gguf_statement{.key = key("rope.scaling.yarn_beta_slow"), .number = yarn.beta_slow},
-      // Sines and cosines of length 1, as their readers put it.
-      gguf_statement{.key = yarn.attention_factor == 1.0f ? key("rope.scaling.yarn_log_multiplier") : "", .number = 1},
+      only_if(on, {.config = key("rope_scaling.rope_type", "rope_parameters.rope_type"),
+                   .gguf = "rope.scaling.type",
+                   .what = word,
+                   .text = "yarn"}),
+      only_if(on, {.config = key("rope_scaling.original_max_position_embeddings",
+                                 "rope_parameters.original_max_position_embeddings"),
+                   .gguf = "rope.scaling.original_context_length",
+                   .number = yarn.original_context}),
+      only_if(on, {.config = key("rope_scaling.beta_fast", "rope_parameters.beta_fast"),
+                   .gguf = "rope.scaling.yarn_beta_fast",
+                   .number = yarn.beta_fast}),
+      only_if(on, {.config = key("rope_scaling.beta_slow", "rope_parameters.beta_slow"),
+                   .gguf = "rope.scaling.yarn_beta_slow",
+                   .number = yarn.beta_slow}),
+      only_if(on && yarn.attention_factor != 0.0f,
+              {.config = key("rope_scaling.attention_factor", "rope_parameters.attention_factor"),
+               .number = yarn.attention_factor}),
+      // Sines and cosines of length 1, as readers of GGUF put it.
+      only_if(on && yarn.attention_factor == 1.0f, {.gguf = "rope.scaling.yarn_log_multiplier", .number = 1}),
   };
 }
 

@@ -97,14 +97,17 @@ struct gemma3
           checkpoint_fact{"rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", "rope.freq_base_swa",
                           detail::gemma3_local_theta, false},
           checkpoint_fact{"rope_scaling.factor|rope_parameters.full_attention.factor", "rope.scaling.factor",
-                          C.global_linear_factor, C.global_linear_factor != 1.0f},
+                          C.global_linear_factor, C.global_linear_factor != 1.0f, C.global_linear_factor != 1.0f},
           checkpoint_fact{"query_pre_attn_scalar", "", C.query_scale, false},
-          checkpoint_fact{"sliding_window_pattern", "", double(C.period), false},
+          checkpoint_fact{"sliding_window_pattern", "", double(C.period), false, false},  // layer_types instead
       });
   static constexpr std::array statements{
-      gguf_statement{.key = C.global_linear_factor != 1.0f ? "rope.scaling.type" : "",
-                     .what = gguf_statement::kind::word,
-                     .text = "linear"},
+      only_if(C.global_linear_factor != 1.0f, {.config = "rope_scaling.rope_type",
+                                               .gguf = "rope.scaling.type",
+                                               .what = checkpoint_statement::kind::word,
+                                               .text = "linear"}),
+      checkpoint_statement{
+          .config = "layer_types", .what = checkpoint_statement::kind::names_of_blocks, .names = layer_types_by_window},
   };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::gemma3_config_types,
@@ -113,7 +116,9 @@ struct gemma3
             .facts = facts,
             .known = detail::gemma3_known,
             .prefixes = detail::gemma3_prefixes,
-            .statements = statements};
+            .words = gelu_tanh_words,
+            .statements = statements,
+            .config_class = "Gemma3ForCausalLM"};
   }
 };
 

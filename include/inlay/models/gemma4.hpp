@@ -37,19 +37,20 @@ namespace detail {
 
 inline constexpr float gemma4_local_theta = 10'000.0f;
 inline constexpr float gemma4_global_theta = 1'000'000.0f;
+inline constexpr float gemma4_global_proportion = 0.25f;  ///< of the pairs of a head that are rotated
 
 template <gemma4_config C, bool Global, cache_sharing Sharing>
-using gemma4_attention =
-    attention<{.heads = C.heads,
-               .kv_heads = Global ? C.global_kv_heads : C.kv_heads,
-               .head_dim = Global ? C.global_head_dim : C.head_dim,
-               .window = Global ? 0 : C.window,
-               .scale = 1.0f,
-               .values_are_keys = Global&& C.values_are_keys,
-               .sharing = Sharing,
-               .shared_slot = Global ? 1 : 0},
-              rope<{.theta = Global ? gemma4_global_theta : gemma4_local_theta, .proportion = Global ? 0.25f : 1.0f}>,
-              rms_norm<{.epsilon = C.epsilon}>, rms_norm<{.epsilon = C.epsilon, .scale = false}>>;
+using gemma4_attention = attention<{.heads = C.heads,
+                                    .kv_heads = Global ? C.global_kv_heads : C.kv_heads,
+                                    .head_dim = Global ? C.global_head_dim : C.head_dim,
+                                    .window = Global ? 0 : C.window,
+                                    .scale = 1.0f,
+                                    .values_are_keys = Global&& C.values_are_keys,
+                                    .sharing = Sharing,
+                                    .shared_slot = Global ? 1 : 0},
+                                   rope<{.theta = Global ? gemma4_global_theta : gemma4_local_theta,
+                                         .proportion = Global ? gemma4_global_proportion : 1.0f}>,
+                                   rms_norm<{.epsilon = C.epsilon}>, rms_norm<{.epsilon = C.epsilon, .scale = false}>>;
 
 template <gemma4_config C, std::size_t Inner>
 struct gemma4_mlp {
@@ -217,16 +218,36 @@ inline constexpr std::array gemma4_facts{
 };
 template <gemma4_config C>
 inline constexpr std::array gemma4_statements{
-    gguf_statement{.key = "attention.sliding_window_pattern",
-                   .what = gguf_statement::kind::blocks_with_heads,
-                   .number = double(C.head_dim),
-                   .text = "attention.q.weight"},
-    gguf_statement{.key = C.kv_heads != C.global_kv_heads ? "attention.head_count_kv" : "",
-                   .what = gguf_statement::kind::heads_of_blocks,
-                   .text = "attention.k.weight"},
-    gguf_statement{.key = C.double_inner ? "feed_forward_length" : "",
-                   .what = gguf_statement::kind::rows_of_blocks,
-                   .text = "mlp.up.weight"},
+    checkpoint_statement{.gguf = "attention.sliding_window_pattern",
+                         .what = checkpoint_statement::kind::windows_of_blocks,
+                         .text = "attention.q.weight"},
+    only_if(C.kv_heads != C.global_kv_heads, {.gguf = "attention.head_count_kv",
+                                              .what = checkpoint_statement::kind::heads_of_blocks,
+                                              .text = "attention.k.weight"}),
+    only_if(
+        C.double_inner,
+        {.gguf = "feed_forward_length", .what = checkpoint_statement::kind::rows_of_blocks, .text = "mlp.up.weight"}),
+    checkpoint_statement{
+        .config = "layer_types", .what = checkpoint_statement::kind::names_of_blocks, .names = layer_types_by_window},
+    checkpoint_statement{
+        .config = "attention_k_eq_v", .what = checkpoint_statement::kind::truth, .number = C.values_are_keys},
+    only_if(C.values_are_keys, {.config = "num_global_key_value_heads", .number = double(C.global_kv_heads)}),
+    null_if(!C.values_are_keys, "num_global_key_value_heads"),
+    checkpoint_statement{
+        .config = "use_double_wide_mlp", .what = checkpoint_statement::kind::truth, .number = C.double_inner},
+    checkpoint_statement{
+        .config = "enable_moe_block", .what = checkpoint_statement::kind::truth, .number = C.experts != 0},
+    null_if(C.experts == 0, "num_experts"),
+    null_if(C.experts == 0, "top_k_experts"),
+    only_if(C.per_layer_width != 0, {.config = "vocab_size_per_layer_input", .number = double(C.vocab)}),
+    checkpoint_statement{.config = "rope_parameters.full_attention.rope_type",
+                         .what = checkpoint_statement::kind::word,
+                         .text = "proportional"},
+    checkpoint_statement{.config = "rope_parameters.full_attention.partial_rotary_factor",
+                         .number = gemma4_global_proportion},
+    checkpoint_statement{.config = "rope_parameters.sliding_attention.rope_type",
+                         .what = checkpoint_statement::kind::word,
+                         .text = "default"},
 };
 
 template <gemma4_config C>
@@ -237,7 +258,9 @@ constexpr checkpoint_description describe_gemma4() {
           .facts = gemma4_facts<C>,
           .known = gemma4_known,
           .prefixes = gemma4_prefixes,
-          .statements = gemma4_statements<C>};
+          .words = gelu_tanh_words,
+          .statements = gemma4_statements<C>,
+          .config_class = "Gemma4ForCausalLM"};
 }
 
 }  // namespace detail

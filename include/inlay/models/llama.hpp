@@ -58,10 +58,30 @@ struct llama : llama_shape<C> {
   static constexpr std::array facts =
       join(decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta,
                           C.window}),
-           std::array{checkpoint_fact{rope_factor_key, "", C.rope.llama3.factor, C.rope.llama3.factor != 1.0f},
+           std::array{checkpoint_fact{rope_factor_key, "", C.rope.llama3.factor, C.rope.llama3.factor != 1.0f,
+                                      C.rope.llama3.factor != 1.0f},
                       checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false}});
+  static constexpr bool scaled = C.rope.llama3.factor != 1.0f;
+  static constexpr std::array statements{
+      only_if(scaled, {.config = "rope_scaling.rope_type", .what = checkpoint_statement::kind::word, .text = "llama3"}),
+      only_if(scaled, {.config = "rope_scaling.low_freq_factor", .number = C.rope.llama3.low_frequency}),
+      only_if(scaled, {.config = "rope_scaling.high_freq_factor", .number = C.rope.llama3.high_frequency}),
+      only_if(scaled,
+              {.config = "rope_scaling.original_max_position_embeddings", .number = C.rope.llama3.original_context}),
+      checkpoint_statement{.config = "attention_bias",
+                           .what = checkpoint_statement::kind::truth,
+                           .number = C.attention_bias || C.qkv_bias},
+      checkpoint_statement{.config = "mlp_bias", .what = checkpoint_statement::kind::truth, .number = C.mlp_bias},
+  };
   static constexpr checkpoint_description checkpoint() {
-    return {detail::llama_config_types, detail::llama_architectures, detail::llama_rules, facts, detail::llama_known};
+    return {.config_types = detail::llama_config_types,
+            .architectures = detail::llama_architectures,
+            .rules = detail::llama_rules,
+            .facts = facts,
+            .known = detail::llama_known,
+            .words = silu_words,
+            .statements = statements,
+            .config_class = "LlamaForCausalLM"};
   }
 };
 

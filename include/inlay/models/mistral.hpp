@@ -13,6 +13,9 @@ namespace inlay::models {
 namespace detail {
 
 inline constexpr std::string_view mistral_config_types[] = {"mistral", "ministral", "ministral3", "mistral3"};
+// The same kinds, the first that of the models that are made.
+inline constexpr std::string_view ministral_config_types[] = {"ministral", "mistral", "ministral3", "mistral3"};
+inline constexpr std::string_view ministral3_config_types[] = {"ministral3", "mistral3", "mistral", "ministral"};
 inline constexpr std::string_view mistral_architectures[] = {"llama", "mistral3"};
 inline constexpr std::string_view mistral3_architectures[] = {"mistral3", "llama"};
 inline constexpr std::string_view mistral_known[] = {"rope_freqs.weight", "vision_tower.*", "multi_modal_projector.*",
@@ -23,26 +26,46 @@ inline constexpr std::string_view mistral_prefixes[] = {"language_model.model.",
 
 template <llama_config C>
 struct mistral : llama_shape<C> {
-  static constexpr std::array facts =
-      join(decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta,
-                          C.window}),
-           std::array{
-               checkpoint_fact{rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor, C.rope.yarn.factor != 1.0f},
-               checkpoint_fact{"rope_parameters.llama_4_scaling_beta|llama_4_scaling_beta",
-                               "attention.temperature_scale", C.temperature_beta, C.temperature_beta != 0.0f},
-               checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false},
-           });
-  static constexpr auto statements = yarn_statements(C.rope.yarn);
   /// Whether it is Ministral 3, which converters to GGUF give an architecture of its own.
   static constexpr bool is_third = C.temperature_beta != 0.0f || C.rope.yarn.factor != 1.0f;
+  static constexpr std::array facts = join(
+      decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, 0.0f, C.window}),
+      std::array{
+          checkpoint_fact{is_third ? new_rope_theta_key : rope_theta_key, "rope.freq_base", C.rope.theta, false},
+          checkpoint_fact{is_third ? new_rope_factor_key : rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor,
+                          C.rope.yarn.factor != 1.0f, C.rope.yarn.factor != 1.0f},
+          checkpoint_fact{"rope_parameters.llama_4_scaling_beta|llama_4_scaling_beta", "attention.temperature_scale",
+                          C.temperature_beta, C.temperature_beta != 0.0f, C.temperature_beta != 0.0f},
+          checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false},
+      });
+  static constexpr std::array statements =
+      join(yarn_statements(C.rope.yarn, is_third), std::array{null_if(C.window == 0, "sliding_window")});
   static constexpr checkpoint_description checkpoint() {
-    return {.config_types = detail::mistral_config_types,
+    return {.config_types = is_third ? detail::ministral3_config_types : detail::mistral_config_types,
             .architectures = is_third ? detail::mistral3_architectures : detail::mistral_architectures,
             .rules = detail::llama_rules,
             .facts = facts,
             .known = detail::mistral_known,
             .prefixes = detail::mistral_prefixes,
-            .statements = statements};
+            .words = silu_words,
+            .statements = statements,
+            .config_class = is_third ? "Ministral3ForCausalLM" : "MistralForCausalLM"};
+  }
+};
+
+/// Of a model with windows in some of its layers, `C` the configuration of those: what it states beside.
+template <llama_config C>
+struct ministral {
+  static constexpr std::array statements =
+      join(mistral<C>::statements, std::array{checkpoint_statement{.config = "layer_types",
+                                                                   .what = checkpoint_statement::kind::names_of_blocks,
+                                                                   .names = layer_types_by_window}});
+  static constexpr checkpoint_description checkpoint() {
+    checkpoint_description d = mistral<C>::checkpoint();
+    d.config_types = detail::ministral_config_types;
+    d.statements = statements;
+    d.config_class = "MinistralForCausalLM";
+    return d;
   }
 };
 

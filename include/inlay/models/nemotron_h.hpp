@@ -104,6 +104,9 @@ inline constexpr std::array nemotron_h_rules{
 };
 inline constexpr std::string_view nemotron_h_architectures[] = {"nemotron_h", "nemotron_h_moe"};
 inline constexpr std::string_view nemotron_h_config_types[] = {"nemotron_h"};
+inline constexpr block_name nemotron_h_letters[] = {
+    {"mamba.in.weight", "M"}, {"attention.q.weight", "*"}, {"mlp.experts.up.weight", "E"}, {"mlp.up.weight", "-"}};
+inline constexpr std::array nemotron_h_words{checkpoint_word{"mlp_hidden_act", "relu2"}};
 inline constexpr std::string_view nemotron_h_known[] = {"mtp.*"};
 inline constexpr std::string_view nemotron_h_prefixes[] = {"backbone."};
 
@@ -147,15 +150,26 @@ struct nemotron_h
                       false},
   };
   static constexpr std::array statements{
-      gguf_statement{.key = "feed_forward_length",
-                     .what = gguf_statement::kind::rows_of_blocks,
-                     .text = "mlp.up.weight|mlp.experts.up.weight"},
-      gguf_statement{.key = "attention.head_count_kv",
-                     .what = gguf_statement::kind::heads_of_blocks,
-                     .text = "attention.k.weight"},
-      gguf_statement{.key = of_experts("expert_shared_count"), .number = C.shared_inner != 0},
-      gguf_statement{
-          .key = of_experts("expert_weights_norm"), .what = gguf_statement::kind::truth, .number = C.normalise},
+      checkpoint_statement{.gguf = "feed_forward_length",
+                           .what = checkpoint_statement::kind::rows_of_blocks,
+                           .text = "mlp.up.weight|mlp.experts.up.weight"},
+      checkpoint_statement{.gguf = "attention.head_count_kv",
+                           .what = checkpoint_statement::kind::heads_of_blocks,
+                           .text = "attention.k.weight"},
+      checkpoint_statement{.config = of_experts("n_shared_experts"),
+                           .gguf = of_experts("expert_shared_count"),
+                           .number = C.shared_inner != 0},
+      checkpoint_statement{.config = of_experts("norm_topk_prob"),
+                           .gguf = of_experts("expert_weights_norm"),
+                           .what = checkpoint_statement::kind::truth,
+                           .number = C.normalise},
+      checkpoint_statement{.config = "hybrid_override_pattern",
+                           .what = checkpoint_statement::kind::letters_of_blocks,
+                           .names = detail::nemotron_h_letters},
+      checkpoint_statement{
+          .config = "intermediate_size", .what = checkpoint_statement::kind::rows, .text = "mlp.up.weight"},
+      checkpoint_statement{
+          .config = "use_conv_bias", .what = checkpoint_statement::kind::presence, .text = "mamba.conv.bias"},
   };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::nemotron_h_config_types,
@@ -164,7 +178,9 @@ struct nemotron_h
             .facts = facts,
             .known = detail::nemotron_h_known,
             .prefixes = detail::nemotron_h_prefixes,
-            .statements = statements};
+            .words = detail::nemotron_h_words,
+            .statements = statements,
+            .config_class = "NemotronHForCausalLM"};
   }
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -76,6 +77,10 @@ inline constexpr std::array openelm_rules{
     tensor_rule{"blocks.#.mlp.down.weight", {"transformer.layers.#.ffn.proj_2.weight"}, {"blk.#.ffn_down.weight"}},
     tensor_rule{"norm.weight", {"transformer.norm.weight"}, {"output_norm.weight"}},
 };
+/// Of the published rule.
+inline constexpr double openelm_queries[] = {openelm_scaling{}.first_queries, openelm_scaling{}.last_queries};
+inline constexpr std::array openelm_words{checkpoint_word{"activation_fn_name", "swish|silu"},
+                                          checkpoint_word{"normalization_layer_name", "rms_norm"}};
 inline constexpr std::string_view openelm_architectures[] = {"openelm"};
 inline constexpr std::string_view openelm_config_types[] = {"openelm"};
 
@@ -116,6 +121,21 @@ struct openelm_shape<C, Layers, std::index_sequence<I...>> {
 /// `Layers` is a std::array of openelm_layer.
 template <openelm_config C, auto Layers>
 struct openelm : detail::openelm_shape<C, Layers, std::make_index_sequence<Layers.size()>>::type {
+  /// The largest number that divides all feed-forward widths.
+  static constexpr std::size_t inner_divisor = [] {
+    std::size_t divisor = 0;
+    for (const openelm_layer& layer : Layers) divisor = std::gcd(divisor, layer.inner);
+    return divisor;
+  }();
+  /// Whether the heads are those of the published rule.
+  static constexpr bool by_rule() {
+    if (Layers.size() < 2 || Layers[0].heads % Layers[0].kv_heads != 0) return false;
+    const auto rule = scaled_layers<Layers.size()>(
+        {.width = C.width, .head_dim = C.head_dim, .group = Layers[0].heads / Layers[0].kv_heads});
+    for (std::size_t i = 0; i < Layers.size(); ++i)
+      if (rule[i].heads != Layers[i].heads || rule[i].kv_heads != Layers[i].kv_heads) return false;
+    return true;
+  }
   static constexpr std::array facts{
       checkpoint_fact{"vocab_size", "vocab_size", double(C.vocab), false},
       checkpoint_fact{"model_dim", "embedding_length", double(C.width)},
@@ -126,13 +146,31 @@ struct openelm : detail::openelm_shape<C, Layers, std::make_index_sequence<Layer
       checkpoint_fact{"", "rope.dimension_count", double(C.head_dim), false},
   };
   static constexpr std::array statements{
-      gguf_statement{
-          .key = "feed_forward_length", .what = gguf_statement::kind::rows_of_blocks, .text = "mlp.up.weight"},
-      gguf_statement{
-          .key = "attention.head_count", .what = gguf_statement::kind::heads_of_blocks, .text = "attention.q.weight"},
-      gguf_statement{.key = "attention.head_count_kv",
-                     .what = gguf_statement::kind::heads_of_blocks,
-                     .text = "attention.k.weight"},
+      checkpoint_statement{
+          .gguf = "feed_forward_length", .what = checkpoint_statement::kind::rows_of_blocks, .text = "mlp.up.weight"},
+      checkpoint_statement{.config = "num_query_heads",
+                           .gguf = "attention.head_count",
+                           .what = checkpoint_statement::kind::heads_of_blocks,
+                           .text = "attention.q.weight"},
+      checkpoint_statement{.config = "num_kv_heads",
+                           .gguf = "attention.head_count_kv",
+                           .what = checkpoint_statement::kind::heads_of_blocks,
+                           .text = "attention.k.weight"},
+      checkpoint_statement{.config = "ffn_multipliers",
+                           .what = checkpoint_statement::kind::rows_of_blocks,
+                           .number = double(C.width),
+                           .text = "mlp.up.weight"},
+      // Its readers derive the heads from these, where they are stated.
+      only_if(
+          by_rule(),
+          {.config = "qkv_multipliers", .what = checkpoint_statement::kind::reals, .reals = detail::openelm_queries}),
+      checkpoint_statement{.config = "ffn_dim_divisor", .number = double(inner_divisor)},
+      checkpoint_statement{.config = "num_gqa_groups", .number = double(Layers[0].heads / Layers[0].kv_heads)},
+      checkpoint_statement{.config = "ffn_with_glu", .what = checkpoint_statement::kind::truth, .number = 1},
+      checkpoint_statement{
+          .config = "normalize_qk_projections", .what = checkpoint_statement::kind::truth, .number = 1},
+      checkpoint_statement{
+          .config = "share_input_output_layers", .what = checkpoint_statement::kind::truth, .number = 1},
   };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::openelm_config_types,
@@ -140,7 +178,10 @@ struct openelm : detail::openelm_shape<C, Layers, std::make_index_sequence<Layer
             .rules = detail::openelm_rules,
             .facts = facts,
             .known = {},
-            .statements = statements};
+            .words = detail::openelm_words,
+            .statements = statements,
+            .context_key = "max_context_length",
+            .config_class = "OpenELMForCausalLM"};
   }
 };
 

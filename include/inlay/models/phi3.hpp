@@ -61,9 +61,10 @@ struct phi3 : llama_shape<C> {
                           C.rope.longrope.context != 0.0f ? "context_length" : "", C.rope.longrope.context},
       });
   static constexpr std::array statements{
-      gguf_statement{.key = "attention.sliding_window", .number = double(C.window)},
-      gguf_statement{.key = C.rope.longrope.context != 0.0f ? "rope.scaling.attn_factor" : "",
-                     .number = detail::longrope_magnitude(C.rope.longrope)},
+      checkpoint_statement{.gguf = "attention.sliding_window", .number = double(C.window)},
+      null_if(C.window == 0, "sliding_window"),
+      only_if(C.rope.longrope.context != 0.0f,
+              {.gguf = "rope.scaling.attn_factor", .number = detail::longrope_magnitude(C.rope.longrope)}),
   };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::phi3_config_types,
@@ -71,7 +72,9 @@ struct phi3 : llama_shape<C> {
             .rules = detail::phi3_rules,
             .facts = facts,
             .known = detail::phi3_known,
-            .statements = statements};
+            .words = silu_words,
+            .statements = statements,
+            .config_class = "Phi3ForCausalLM"};
   }
 };
 

@@ -27,8 +27,8 @@ struct qwen2 : llama_shape<detail::with_qkv_bias(C)> {
   static_assert(C.window == 0, "inlay: Qwen2.5 checkpoints state a window that is not used");
   static constexpr std::array facts = join(
       decoder_facts({C.vocab, C.width, C.layers, C.heads, C.kv_heads, C.head_dim, C.inner, C.epsilon, C.rope.theta}),
-      std::array{
-          checkpoint_fact{rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor, C.rope.yarn.factor != 1.0f}});
+      std::array{checkpoint_fact{rope_factor_key, "rope.scaling.factor", C.rope.yarn.factor, C.rope.yarn.factor != 1.0f,
+                                 C.rope.yarn.factor != 1.0f}});
   static constexpr auto statements = yarn_statements(C.rope.yarn);
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::qwen2_config_types,
@@ -36,7 +36,9 @@ struct qwen2 : llama_shape<detail::with_qkv_bias(C)> {
             .rules = detail::qwen2_rules,
             .facts = facts,
             .known = {},
-            .statements = statements};
+            .words = silu_words,
+            .statements = statements,
+            .config_class = "Qwen2ForCausalLM"};
   }
 };
 

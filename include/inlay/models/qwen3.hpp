@@ -64,11 +64,32 @@ struct qwen3 : causal_lm<{.vocab = C.vocab, .width = C.width}, repeat<C.layers, 
           checkpoint_fact{dense ? "" : "num_experts|num_local_experts", dense ? "" : "expert_count", double(C.experts)},
           checkpoint_fact{dense ? "" : "num_experts_per_tok", dense ? "" : "expert_used_count", double(C.top_k)},
       });
+  static constexpr std::array statements{
+      only_if(!dense, {.config = "norm_topk_prob", .what = checkpoint_statement::kind::truth, .number = C.normalise}),
+      // Of dense layers between those with experts.
+      only_if(!dense,
+              {.config = "intermediate_size", .what = checkpoint_statement::kind::rows, .text = "mlp.up.weight"}),
+      only_if(!dense,
+              {.config = "mlp_only_layers", .what = checkpoint_statement::kind::blocks_with, .text = "mlp.up.weight"}),
+  };
   static constexpr checkpoint_description checkpoint() {
     if constexpr (dense)
-      return {detail::qwen3_config_types, detail::qwen3_architectures, detail::qwen3_rules, facts, {}};
+      return {.config_types = detail::qwen3_config_types,
+              .architectures = detail::qwen3_architectures,
+              .rules = detail::qwen3_rules,
+              .facts = facts,
+              .known = {},
+              .words = silu_words,
+              .config_class = "Qwen3ForCausalLM"};
     else
-      return {detail::qwen3_moe_config_types, detail::qwen3_moe_architectures, detail::qwen3_rules, facts, {}};
+      return {.config_types = detail::qwen3_moe_config_types,
+              .architectures = detail::qwen3_moe_architectures,
+              .rules = detail::qwen3_rules,
+              .facts = facts,
+              .known = {},
+              .words = silu_words,
+              .statements = statements,
+              .config_class = "Qwen3MoeForCausalLM"};
   }
 };
 

@@ -100,6 +100,8 @@ inline constexpr std::array qwen3_5_rules{
     tensor_rule{"head.weight", {"lm_head.weight"}, {"output.weight"}},
 };
 inline constexpr std::string_view qwen3_5_architectures[] = {"qwen35"};
+inline constexpr block_name qwen3_5_layer_types[] = {{"attention.q.weight", "full_attention"},
+                                                     {"", "linear_attention"}};
 inline constexpr std::string_view qwen3_5_config_types[] = {"qwen3_5_text", "qwen3_5"};
 inline constexpr std::string_view qwen3_5_known[] = {"mtp.*", "model.visual.*", "blk.#.nextn.*"};
 inline constexpr std::string_view qwen3_5_prefixes[] = {"model.language_model."};
@@ -122,13 +124,14 @@ struct qwen3_5
       checkpoint_fact{"linear_num_key_heads", "ssm.group_count", double(C.key_heads)},
       checkpoint_fact{"linear_num_value_heads", "ssm.time_step_rank", double(C.value_heads)},
       checkpoint_fact{"linear_key_head_dim", "ssm.state_size", double(C.key_dim)},
+      checkpoint_fact{"linear_value_head_dim", "", double(C.value_dim), false},
       checkpoint_fact{"linear_conv_kernel_dim", "ssm.conv_kernel", double(C.taps)},
       checkpoint_fact{"intermediate_size", "feed_forward_length", double(C.inner)},
       checkpoint_fact{"full_attention_interval", "full_attention_interval", double(C.period), false},
-      checkpoint_fact{"partial_rotary_factor|rope_parameters.partial_rotary_factor", "",
+      checkpoint_fact{"rope_parameters.partial_rotary_factor|partial_rotary_factor", "",
                       double(C.rope_dim) / C.head_dim, false},
       checkpoint_fact{"", "rope.dimension_count", double(C.rope_dim), false},
-      checkpoint_fact{rope_theta_key, "rope.freq_base", C.theta, false},
+      checkpoint_fact{new_rope_theta_key, "rope.freq_base", C.theta, false},
       checkpoint_fact{"rms_norm_eps", "attention.layer_norm_rms_epsilon", C.epsilon},
       checkpoint_fact{"", "ssm.inner_size", double(C.value_heads* C.value_dim), false},
   };
@@ -136,12 +139,23 @@ struct qwen3_5
   static constexpr std::int32_t sections[] = {(C.rope_dim / 2 + 2) / 3, (C.rope_dim / 2 + 1) / 3, C.rope_dim / 2 / 3,
                                               0};
   static constexpr std::array statements{
-      gguf_statement{.key = "block_count",
-                     .number = double(C.layers)},  // others also count what they predict ahead with
-      gguf_statement{.key = "rope.dimension_sections", .what = gguf_statement::kind::numbers, .numbers = sections},
-      gguf_statement{.key = "attention.recurrent_layers",
-                     .what = gguf_statement::kind::blocks_without,
-                     .text = "attention.q.weight"},
+      checkpoint_statement{.gguf = "block_count",
+                           .number = double(C.layers)},  // others also count what they predict ahead with
+      checkpoint_statement{
+          .gguf = "rope.dimension_sections", .what = checkpoint_statement::kind::numbers, .numbers = sections},
+      checkpoint_statement{.config = "rope_parameters.mrope_section",
+                           .what = checkpoint_statement::kind::numbers,
+                           .numbers = std::span(sections).first(3)},
+      checkpoint_statement{
+          .config = "rope_parameters.mrope_interleaved", .what = checkpoint_statement::kind::truth, .number = 1},
+      checkpoint_statement{
+          .config = "rope_parameters.rope_type", .what = checkpoint_statement::kind::word, .text = "default"},
+      checkpoint_statement{.gguf = "attention.recurrent_layers",
+                           .what = checkpoint_statement::kind::blocks_without,
+                           .text = "attention.q.weight"},
+      checkpoint_statement{.config = "layer_types",
+                           .what = checkpoint_statement::kind::names_of_blocks,
+                           .names = detail::qwen3_5_layer_types},
   };
   static constexpr checkpoint_description checkpoint() {
     return {.config_types = detail::qwen3_5_config_types,
@@ -150,7 +164,9 @@ struct qwen3_5
             .facts = facts,
             .known = detail::qwen3_5_known,
             .prefixes = detail::qwen3_5_prefixes,
-            .statements = statements};
+            .words = silu_words,
+            .statements = statements,
+            .config_class = "Qwen3_5ForCausalLM"};
   }
 };
 

@@ -3,6 +3,7 @@
 // of sequences where there are a pooler and a classifier, of tokens without a pooler, otherwise embeddings.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -42,22 +43,24 @@ inline result<std::string> describe_bert(const checkpoint_header& header, std::s
 inline result<std::string> describe_mobilebert(const checkpoint_header& header, std::string_view name) {
   using namespace detail;
   header_reader r(header);
-  if (r.whole("num_feedforward_networks", "", 4) != 4 || !r.has_word("normalization_type", "", "no_norm") ||
-      !r.flag("use_bottleneck", "") || !r.flag("trigram_input", "") || r.flag("use_bottleneck_attention", "") ||
-      !r.flag("key_query_shared_bottleneck", ""))
+  if (!header.is_gguf() &&
+      (r.whole("num_feedforward_networks", "", 4) != 4 || !r.has_word("normalization_type", "", "no_norm") ||
+       !r.flag("use_bottleneck", "") || !r.flag("trigram_input", "") || r.flag("use_bottleneck_attention", "") ||
+       !r.flag("key_query_shared_bottleneck", "")))
     r.fail_with("The parts of this MobileBERT are not those of the published ones.");
   initializers members;
   members.unless(30522, "vocab", r.vocab("embeddings.word_embeddings.weight"))
-      .unless(128, "embedding_width", r.whole("embedding_size", "", 128))
-      .unless(512, "width", r.whole("hidden_size", ""))
-      .unless(24, "layers", r.layers("num_hidden_layers", ""))
-      .unless(128, "bottleneck", r.whole("intra_bottleneck_size", "", 128))
-      .unless(4, "heads", r.whole("num_attention_heads", ""))
-      .unless(512, "inner", r.whole("intermediate_size", ""))
-      .unless(512, "positions", r.whole("max_position_embeddings", "", 512))
-      .unless(2, "token_types", r.whole("type_vocab_size", "", 2));
+      .unless(128, "embedding_width", r.whole("embedding_size", "token_embedding_length", 128))
+      .unless(512, "width", r.whole("hidden_size", "embedding_length"))
+      .unless(24, "layers", r.layers("num_hidden_layers", "block_count"))
+      .unless(128, "bottleneck", r.whole("intra_bottleneck_size", "bottleneck_length", 128))
+      .unless(4, "heads", r.whole("num_attention_heads", "attention.head_count"))
+      .unless(512, "inner", r.whole("intermediate_size", "feed_forward_length"))
+      .unless(512, "positions", r.whole("max_position_embeddings", "context_length", 512))
+      .unless(2, "token_types",
+              r.whole("type_vocab_size", "", std::max<std::size_t>(header.rows("", "token_types.weight"), 2)));
   const std::string config = concat("inlay::models::mobilebert_config", members.braces());
-  const std::size_t labels = header.rows("classifier.weight", "");
+  const std::size_t labels = header.rows("classifier.weight", "cls.output.weight");
   if (labels == 0)
     return described(r, declare(name, concat("mobilebert<", config, ", inlay::mean_pooling, inlay::unit_length>")));
   return described(r, declare(name, concat("mobilebert_classifier<", labels, ", ", config, ">")));

@@ -172,7 +172,7 @@ inline result<std::string> describe_llama_kin(const checkpoint_header& header, s
       r, concat("inline constexpr inlay::models::llama_config ", window, d.braces(d.window), ";\n",
                 "inline constexpr inlay::models::llama_config ", full, d.braces(0), ";\n",
                 declare_blocks(name, initializers().add("vocab", d.vocab).add("width", d.width), "", blocks, d.epsilon,
-                               d.tied, concat(family, "<", window, ">::checkpoint()"))));
+                               d.tied, concat("ministral<", window, ">::checkpoint()"))));
 }
 
 }  // namespace detail
