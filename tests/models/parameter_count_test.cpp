@@ -37,6 +37,7 @@ static_assert(mobilebert<mobilebert_config{}, inlay::first_token>::parameter_cou
 static_assert(gemma3_270m::parameter_count == 268'098'176);
 static_assert(gemma3_1b::parameter_count == 999'885'952);
 static_assert(gemma3_4b::parameter_count == 3'880'263'168);
+static_assert(gemma3_12b::parameter_count == 11'766'034'176);
 
 static_assert(mistral_7b_v0_1::parameter_count == 7'241'732'096);
 static_assert(mistral_7b_v0_3::parameter_count == 7'248'023'552);
@@ -61,6 +62,8 @@ static_assert(qwen3_5_0_8b::parameter_count == 752'393'024);
 static_assert(qwen3_5_2b::parameter_count == 1'881'825'088);
 
 static_assert(nemotron_nano_9b_v2::parameter_count == 8'888'227'328);
+// Published counts are without the biases that correct the router: 23 layers of 128 experts.
+static_assert(nemotron3_nano_30b_a3b::parameter_count - 23 * 128 == 31'577'937'344);
 
 // Known to two or three figures only.
 constexpr bool about(std::size_t count, double billions) {
