@@ -3,8 +3,8 @@
 
     python3 tokenizers_chat.py [--tools] NAME=SOURCE ... > tests/data/text/chat.json
 
-Needs PyPI jinja2, and gguf for *.gguf. With --tools there are also conversations with tools, which templates surround by
-long instructions: for a comparison by hand, see tests/text/chat_jinja_test.cpp.
+Needs PyPI jinja2, and gguf for *.gguf. With --tools there are conversations with tools for all formats, not only for those
+that declare them as types: for a comparison by hand, see tests/text/chat_jinja_test.cpp.
 
 NAME is a format of tests/text/chat_test.cpp. SOURCE is a tokenizer_config.json, a .gguf file with a template inside, or
 a file that holds the template alone. The templates themselves are not kept. As transformers does, blocks are trimmed,
@@ -21,6 +21,7 @@ import jinja2.sandbox
 NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
 HAVE_TOOLS = ("chatml/qwen2.5", "llama3", "mistral/tekken", "qwen3", "qwen3.5", "gemma4", "phi4mini", "nemotron2",
               "nemotron3")  # fmt: skip
+DECLARED = ("chatml/qwen2.5", "qwen3", "qwen3/off")  # by the chat formats as types
 VARIABLES = {
     "qwen3/off": {"enable_thinking": False},
     "qwen3.5/off": {"enable_thinking": False},
@@ -115,12 +116,12 @@ def main():
         conversations = list(CONVERSATIONS)
         if name.startswith(("qwen3", "nemotron")):
             conversations += TOOLS
-        if name in ("qwen3", "qwen3/off"):
+        if name in DECLARED:
             conversations += CALLS
         if name == "mistral/v7":  # no message of the system put in by the template
             conversations = [c for c in conversations if c[0]["role"] == "system"]
         cases_of = [(messages, reply, None) for messages in conversations for reply in (True, False)]
-        if with_tools and name in HAVE_TOOLS:
+        if name in (HAVE_TOOLS if with_tools else DECLARED):
             cases_of += [(messages, True, TOOL_LIST) for messages in CONVERSATIONS[:2]]
             cases_of += [(messages, True, TOOL_LIST) for messages in CALLS if not name.startswith(("phi", "llama", "mistral"))]
         for messages, reply, tools in cases_of:

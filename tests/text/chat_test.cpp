@@ -27,7 +27,7 @@ std::optional<inlay::any_chat_format> format(std::string_view name) {
   if (name == "chatml/smollm2")
     return inlay::chatml{"You are a helpful AI assistant named SmolLM, trained by Hugging Face"};
   if (name == "chatml/qwen2.5")
-    return inlay::chatml{"You are Qwen, created by Alibaba Cloud. You are a helpful assistant."};
+    return inlay::qwen2_chat{"You are Qwen, created by Alibaba Cloud. You are a helpful assistant."};
   if (name == "llama3") return inlay::llama3_chat{};
   if (name == "llama2") return inlay::llama2_chat{};
   if (name == "mistral/tekken") return inlay::mistral_chat{version::tekken};
@@ -79,9 +79,13 @@ TEST_CASE("each format gives the text of its template") {
   REQUIRE(cases.is_array());
   REQUIRE(cases.size() > 100);
   for (const auto& c : cases) {
-    if (c.contains("tools")) continue;  // for the templates themselves: chat_jinja_test.cpp
-    const auto f = format(c["format"].get<std::string>());
+    auto f = format(c["format"].get<std::string>());
     REQUIRE(f);
+    if (c.contains("tools")) {
+      const auto tools = c["tools"].get<std::vector<std::string>>();
+      if (auto* qwen2 = f->get_if<inlay::qwen2_chat>()) qwen2->tools = tools;
+      if (auto* qwen3 = f->get_if<inlay::qwen3_chat>()) qwen3->tools = tools;
+    }
     std::vector<message> conversation;
     for (const auto& m : c["messages"]) {
       message& added =
@@ -106,8 +110,8 @@ TEST_CASE("turn by turn gives the same as all at once") {
   const std::vector<message> conversation{{chat_role::system, "be brief"}, {chat_role::user, "one"},
                                           {chat_role::assistant, "two"},   {chat_role::user, "three"},
                                           {chat_role::assistant, "four"},  {chat_role::user, "five"}};
-  for (const char* name : {"chatml", "llama3", "llama2", "zephyr", "mistral/tekken", "mistral/v3", "mistral/v1",
-                           "qwen3", "gemma3", "gemma4/on", "phi3", "phi4mini", "phi4"}) {
+  for (const char* name : {"chatml", "chatml/qwen2.5", "llama3", "llama2", "zephyr", "mistral/tekken", "mistral/v3",
+                           "mistral/v1", "qwen3", "gemma3", "gemma4/on", "phi3", "phi4mini", "phi4"}) {
     CAPTURE(name);
     const auto f = format(name);
     REQUIRE(f);
@@ -238,6 +242,10 @@ TEST_CASE("the families are told from their templates") {
   const auto qwen3 = told("'<|im_start|>' '<|im_end|>' {%- if enable_thinking is defined %} '<think>\\n\\n</think>'");
   REQUIRE(qwen3);
   REQUIRE(qwen3->get_if<inlay::qwen3_chat>());
+  const auto qwen2 = told("'<|im_start|>system\\nYou are Q.<|im_end|>' '<tool_call>' '<tool_response>'");
+  REQUIRE(qwen2);
+  REQUIRE(qwen2->get_if<inlay::qwen2_chat>());
+  CHECK(qwen2->get_if<inlay::qwen2_chat>()->default_system == "You are Q.");
   CHECK(qwen3->get_if<inlay::qwen3_chat>()->style == inlay::qwen3_chat::version::v3);
   const auto qwen35 = told("'<|im_start|>' '<|im_end|>' enable_thinking '<function=' '<think>\\n'");
   REQUIRE(qwen35);

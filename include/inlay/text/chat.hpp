@@ -56,8 +56,8 @@ class custom_chat_format {
 /// Any of the formats; a chat format itself.
 class any_chat_format {
  public:
-  using formats = std::variant<chatml, llama3_chat, llama2_chat, mistral_chat, zephyr_chat, qwen3_chat, gemma3_chat,
-                               gemma4_chat, phi_chat, nemotron2_chat, nemotron3_chat, custom_chat_format>;
+  using formats = std::variant<chatml, llama3_chat, llama2_chat, mistral_chat, zephyr_chat, qwen2_chat, qwen3_chat,
+                               gemma3_chat, gemma4_chat, phi_chat, nemotron2_chat, nemotron3_chat, custom_chat_format>;
 
   template <chat_format Format>
     requires std::is_constructible_v<formats, Format>
@@ -156,7 +156,10 @@ inline std::optional<any_chat_format> detect_chat_format(std::string_view chat_t
       using version = qwen3_chat::version;
       return qwen3_chat{.style = contains(chat_template, "<function=") ? version::v3_5 : version::v3};
     }
-    return chatml{.default_system = detail::default_system_of(chat_template)};
+    std::string system = detail::default_system_of(chat_template);
+    if (contains(chat_template, "<tool_call>") && contains(chat_template, "<tool_response>"))
+      return qwen2_chat{.default_system = std::move(system)};
+    return chatml{.default_system = std::move(system)};
   }
   if (has("<|turn>")) return gemma4_chat{};
   if (has("<start_of_turn>")) return gemma3_chat{};

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chat formats of further families, to the contract of chat_formats.hpp. What they say about tools is in the template
-// of the checkpoint (text/chat_jinja.hpp); here are turns and thoughts.
+// Chat formats of further families, to the contract of chat_formats.hpp: turns, thoughts and results of tools. How
+// tools are declared is here for Qwen2.5 and Qwen3, otherwise in the template of the checkpoint (text/chat_jinja.hpp).
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "inlay/text/chat_formats.hpp"
 #include "inlay/text/chat_prompt.hpp"
@@ -56,7 +57,101 @@ inline thought_reply split_thoughts(const message& m) noexcept {
           strip_newlines(after_last(content, end), true, false)};
 }
 
+/// Tools, their calls and what they gave, as Qwen writes them.
+struct qwen_tools {
+  /// Behind what the system says. Each tool is a JSON object, written as it is given.
+  static void declare(std::span<const std::string> tools, chat_prompt& out) {
+    out.text(
+        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
+        "You are provided with function signatures within <tools></tools> XML tags:\n<tools>");
+    for (const std::string& tool : tools) {
+      out.text("\n");
+      out.text(tool);
+    }
+    out.text(
+        "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "
+        "<tool_call></tool_call> XML tags:\n<tool_call>\n"
+        "{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>");
+  }
+  static void call(const tool_call& c, chat_prompt& out) {
+    out.text("<tool_call>\n{\"name\": \"");
+    out.text(c.name);
+    out.text("\", \"arguments\": ");
+    out.text(c.arguments);
+    out.text("}\n</tool_call>");
+  }
+  /// Results in a row are one turn of the user; message `i` is one.
+  static void result(std::span<const message> conversation, std::size_t i, std::string_view text, chat_prompt& out) {
+    if (i == 0 || conversation[i - 1].role != chat_role::tool) begin("user", out);
+    out.text("\n<tool_response>\n");
+    out.text(text);
+    out.text("\n</tool_response>");
+    if (i + 1 == conversation.size() || conversation[i + 1].role != chat_role::tool) close(out);
+  }
+  static void begin(std::string_view role, chat_prompt& out) {
+    out.control("<|im_start|>");
+    out.text(role);
+  }
+  static void close(chat_prompt& out) {
+    out.control("<|im_end|>");
+    out.text("\n");
+  }
+};
+
 }  // namespace detail
+
+/// Qwen2.5. Without tools and calls it is ChatML.
+struct qwen2_chat {
+  std::string default_system = {};      ///< put first when the conversation has no system message; empty: nothing
+  std::vector<std::string> tools = {};  ///< JSON objects, as Python's json.dumps writes them, as the model was taught
+
+  void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
+    if (detail::follows_reply(conversation, from)) close(out);
+    std::size_t i = from;
+    if (from == 0) {
+      const bool stated = !conversation.empty() && conversation[0].role == chat_role::system;
+      const std::string_view system = stated ? std::string_view(conversation[i++].content) : default_system;
+      if (stated || !tools.empty() || (!system.empty() && !conversation.empty())) {
+        begin("system", out);
+        out.text("\n");
+        out.text(system);
+        if (!tools.empty()) {
+          out.text("\n\n");
+          detail::qwen_tools::declare(tools, out);
+        }
+        close(out);
+      }
+    }
+    for (; i < conversation.size(); ++i) {
+      const message& m = conversation[i];
+      if (m.role == chat_role::tool) {
+        detail::qwen_tools::result(conversation, i, m.content, out);
+        continue;
+      }
+      begin(name(m.role), out);
+      if (m.calls.empty() || !m.content.empty()) {
+        out.text("\n");
+        out.text(m.content);
+      }
+      for (const tool_call& c : m.calls) {
+        out.text("\n");
+        detail::qwen_tools::call(c, out);
+      }
+      close(out);
+    }
+    if (!open_reply) return;
+    begin("assistant", out);
+    out.text("\n");
+  }
+  std::span<const std::string_view> stop_names() const noexcept {
+    static constexpr std::string_view names[] = {"<|im_end|>"};
+    return names;
+  }
+
+ private:
+  static void begin(std::string_view role, chat_prompt& out) { detail::qwen_tools::begin(role, out); }
+  static void close(chat_prompt& out) { detail::qwen_tools::close(out); }
+};
 
 /// Qwen3 and Qwen3.5. Thoughts are shown again only in replies to the last question.
 struct qwen3_chat {
@@ -65,19 +160,27 @@ struct qwen3_chat {
     v3,
     v3_5,  ///< texts are stripped, and the reply begins inside the thoughts
   } style = version::v3;
+  std::vector<std::string> tools = {};  ///< Qwen3's: JSON objects, as Python's json.dumps writes them
 
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
     if (detail::follows_reply(conversation, from)) close(out);
     const bool strip = style == version::v3_5;
     const std::size_t query = last_query(conversation);
-    for (std::size_t i = from; i < conversation.size(); ++i) {
+    std::size_t i = from;
+    if (from == 0 && !tools.empty() && !strip) {
+      begin("system", out);
+      out.text("\n");
+      if (!conversation.empty() && conversation[0].role == chat_role::system) {
+        out.text(conversation[i++].content);
+        out.text("\n\n");
+      }
+      detail::qwen_tools::declare(tools, out);
+      close(out);
+    }
+    for (; i < conversation.size(); ++i) {
       const message& m = conversation[i];
       if (m.role == chat_role::tool) {
-        if (i == 0 || conversation[i - 1].role != chat_role::tool) begin("user", out);
-        out.text("\n<tool_response>\n");
-        out.text(strip ? detail::strip(m.content) : m.content);
-        out.text("\n</tool_response>");
-        if (i + 1 == conversation.size() || conversation[i + 1].role != chat_role::tool) close(out);
+        detail::qwen_tools::result(conversation, i, strip ? detail::strip(m.content) : m.content, out);
         continue;
       }
       begin(name(m.role), out);
@@ -102,14 +205,8 @@ struct qwen3_chat {
   }
 
  private:
-  static void begin(std::string_view role, chat_prompt& out) {
-    out.control("<|im_start|>");
-    out.text(role);
-  }
-  static void close(chat_prompt& out) {
-    out.control("<|im_end|>");
-    out.text("\n");
-  }
+  static void begin(std::string_view role, chat_prompt& out) { detail::qwen_tools::begin(role, out); }
+  static void close(chat_prompt& out) { detail::qwen_tools::close(out); }
 
   // The last message of the user that is not the result of a tool; without one, the last message.
   std::size_t last_query(std::span<const message> conversation) const noexcept {
@@ -138,11 +235,7 @@ struct qwen3_chat {
     if (v3_5) return;
     for (std::size_t i = 0; i < m.calls.size(); ++i) {
       if (i != 0 || !r.answer.empty()) out.text("\n");
-      out.text("<tool_call>\n{\"name\": \"");
-      out.text(m.calls[i].name);
-      out.text("\", \"arguments\": ");
-      out.text(m.calls[i].arguments);
-      out.text("}\n</tool_call>");
+      detail::qwen_tools::call(m.calls[i], out);
     }
   }
 };

@@ -37,7 +37,7 @@ inline bool follows_reply(std::span<const message> conversation, std::size_t fro
 
 }  // namespace detail
 
-/// ChatML: SmolLM2, Qwen2.5 (without tools), and many fine-tunes. Stops at <|im_end|>.
+/// ChatML: SmolLM2 and many fine-tunes. Stops at <|im_end|>.
 struct chatml {
   std::string default_system = {};  ///< put first when the conversation has no system message; empty: nothing
 
