@@ -160,6 +160,34 @@ TEST_CASE("a job that says what it reads is a job like any other") {
   }
 }
 
+TEST_CASE("what a pool's threads are expected to read next is what followed the last time, or what is said") {
+  std::vector<std::byte> memory(1000);
+  const auto reads = [&](std::size_t job) {
+    return [&memory, job](std::size_t t) { return std::span<const std::byte>(memory).subspan(100 * job + 50 * t, 10); };
+  };
+  for (const std::size_t threads : {1, 2, 3}) {
+    inlay::thread_pool pool(threads);
+    const auto expects = [&](std::size_t job) {
+      bool right = true;
+      for (std::size_t t = 0; t < pool.size(); ++t)
+        right = right && pool.expected(t).data() == (pool.size() == 1 ? nullptr : reads(job)(t).data());
+      return right;
+    };
+    const auto run = [&](std::size_t job) { pool.run(4, [](std::size_t) {}, reads(job)); };
+    CHECK(pool.expected(0).empty());
+    run(1);
+    run(2);
+    CHECK(pool.expected(0).empty());
+    run(1);
+    CHECK(expects(2));
+    pool.expect(reads(5));
+    pool.run(4, [](std::size_t) {});
+    CHECK(expects(5));
+    pool.expect_as_before();
+    CHECK(expects(2));
+  }
+}
+
 TEST_CASE("a trail tells what was read after a job the last time") {
   std::vector<std::byte> memory(1000);
   inlay::read_trail trail(2);

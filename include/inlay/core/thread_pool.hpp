@@ -75,10 +75,25 @@ class thread_pool {
   void run(std::size_t tasks, const F& f, const Reads& reads) {
     if (count_ != 0) {
       trail_->add(reads);
-      for (std::size_t t = 1; t <= count_; ++t) shares_[t].next_read = trail_->next(t);
-      ahead_ = prefetch_span(trail_->next(0));
+      expect_as_before();
     }
     run(tasks, f);
+  }
+
+  /// Thread t will read reads(t) first after the next job.
+  template <class Reads>
+  void expect(const Reads& reads) {
+    if (count_ == 0) return;
+    for (std::size_t t = 0; t <= count_; ++t) shares_[t].next_read = reads(t);
+    ahead_ = prefetch_span(shares_[0].next_read);
+  }
+  /// The job that followed the last of the jobs that come again and again will follow it again.
+  void expect_as_before() {
+    expect([&](std::size_t t) { return trail_->next(t); });
+  }
+  /// What thread t is expected to read first after the job; empty: not known.
+  std::span<const std::byte> expected(std::size_t t) const {
+    return count_ == 0 ? std::span<const std::byte>() : shares_[t].next_read;
   }
 
  private:

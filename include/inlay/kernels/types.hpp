@@ -25,6 +25,7 @@ struct matrix_ref {
   std::size_t columns = 0;
   dtype type = dtype::f32;
   kernels::layout layout = kernels::layout::rows;
+  const std::byte* then = nullptr;  ///< what is read next, behind the rows that are multiplied; null: what follows them
 };
 
 /// Activations [count, columns], rows `stride` floats apart. `quantized` holds the policy's 8-bit form of them (count

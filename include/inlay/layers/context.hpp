@@ -131,13 +131,24 @@ class context {
       for (const product& p : products) look_at(p, x);
   }
 
-  /// Products whose inputs differ and are quantized already where their weights want it: one piece of work. `chosen`:
-  /// by what was computed, so that another pass may have others in their place.
-  void linear(std::span<const product_of> products, bool chosen = false) {
-    multiply_all(
-        products.size(), [&](std::size_t i) { return input_and_output{products[i].x, products[i].y}; }, chosen);
-    if (needs_values())
-      for (const auto& [x, y] : products) look_at(y, x);
+  /// Products whose inputs differ and are quantized already where their weights want it: one piece of work.
+  void linear(std::span<const product_of> products) {
+    multiply_all(products.size(), in(products));
+    observe(products);
+  }
+
+  /// The same for products that were chosen by what was computed, so that another pass may have others in their place.
+  /// `next`: those that follow them at once.
+  void linear_chosen(std::span<const product_of> products, std::span<const product_of> next) {
+    if (pool.size() > 1) {
+      if (next.empty())
+        pool.expect_as_before();
+      else
+        pool.expect(
+            [&, cut = cuts(*this, next.size(), in(next))](std::size_t t) { return cut.first_read(in(next), t); });
+    }
+    multiply_all(products.size(), in(products), true);
+    observe(products);
   }
 
   /// The part of a product that computes its outputs [begin, end), with `begin` a multiple of kernels::panel_rows, into
@@ -183,6 +194,10 @@ class context {
   }
 
  private:
+  void observe(std::span<const product_of> products) {
+    if (needs_values())
+      for (const auto& [x, y] : products) look_at(y, x);
+  }
   /// What is done with a product beside computing it.
   void look_at(const product& p, const kernels::activations& x) {
     if (adapted != nullptr) adapt(p, x);
@@ -215,43 +230,71 @@ class context {
     const kernels::activations& x;
     const product& y;
   };
+  static auto in(std::span<const product_of> products) {
+    return [products](std::size_t i) { return input_and_output{products[i].x, products[i].y}; };
+  }
 
-  /// each(0) ... each(count - 1), as one piece of work.
+  static std::size_t cost(const input_and_output& one) {
+    return weight_bytes(one.y) * std::max<std::size_t>(one.x.count / 4, 1);
+  }
+
+  /// How several products, laid end to end, are cut into parts.
+  struct cuts {
+    std::size_t count, total = 0, parts = 1, threads;
+
+    template <class Each>
+    cuts(const context& ctx, std::size_t products, const Each& each) : count(products), threads(ctx.pool.size()) {
+      std::size_t most = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        total += cost(each(i));
+        most = std::max(most, each(i).x.count);
+      }
+      // Products of one row read what they work on once: where they are cut makes no difference to them.
+      parts = ctx.pieces(total, most == 1 ? worth_a_piece / 4 : worth_a_piece);
+    }
+    std::size_t begin(std::size_t part) const { return total / parts * part + total % parts * part / parts; }
+
+    /// What a thread reads first, as much of it as may be asked for while it waits.
+    template <class Each>
+    std::span<const std::byte> first_read(const Each& each, std::size_t thread) const {
+      constexpr std::size_t most_ahead = 256 << 10;
+      std::size_t at = begin(parts * thread / threads);
+      for (std::size_t i = 0; i < count; at -= cost(each(i++)))
+        if (const std::size_t all = cost(each(i)); at < all) {
+          const kernels::matrix_ref& w = each(i).y.weight;
+          return {w.data + panels(w) * at / all * panel_bytes(w), std::min(total / threads, most_ahead)};
+        }
+      return {};
+    }
+    /// The thread whose last part it is; threads: none's.
+    std::size_t last_of(std::size_t part) const {
+      const std::size_t next = ((part + 1) * threads + parts - 1) / parts;
+      return parts * next / threads == part + 1 ? next - 1 : threads;
+    }
+  };
+
+  /// each(0) ... each(count - 1), as one piece of work. Unless they are `chosen`, they come again in every pass.
   template <class Each>
   void multiply_all(std::size_t count, const Each& each, bool chosen = false) {
     if (pool.size() == 1) {
-      for (std::size_t i = 0; i < count; ++i) multiply(each(i).y, each(i).x, 0, each(i).y.weight.rows);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto [x, y] = each(i);
+        kernels::matrix_ref w = y.weight;
+        if (i + 1 < count) w.then = each(i + 1).y.weight.data;
+        multiply(y, w, x, 0, w.rows);
+      }
       return;
     }
-    const auto cost = [&](std::size_t i) {
-      const auto [x, y] = each(i);
-      return weight_bytes(y) * std::max<std::size_t>(x.count / 4, 1);
-    };
-    std::size_t total = 0;
-    std::size_t most = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      total += cost(i);
-      most = std::max(most, each(i).x.count);
-    }
-    // Products of one row read what they work on once: where they are cut makes no difference to them.
-    const std::size_t parts = pieces(total, most == 1 ? worth_a_piece / 4 : worth_a_piece);
-    const auto at = [&](std::size_t part) { return total / parts * part + total % parts * part / parts; };
+    const cuts cut(*this, count, each);
     const auto multiply_part = [&](std::size_t part) {
-      stretch s{at(part), at(part + 1)};
-      for (std::size_t i = 0; i < count; ++i) multiply(each(i).y, each(i).x, s, cost(i));
+      stretch s{cut.begin(part), cut.begin(part + 1)};
+      const std::size_t thread = cut.last_of(part);
+      const std::byte* const then = thread < pool.size() ? pool.expected(thread).data() : nullptr;
+      for (std::size_t i = 0; i < count && static_cast<std::ptrdiff_t>(s.end) > 0; ++i)
+        multiply(each(i), s, i + 1 < count ? each(i + 1).y.weight.data : nullptr, then);
     };
-    // A thread that waits may ask for its first piece of this much.
-    constexpr std::size_t most_ahead = 256 << 10;
-    const auto reads = [&](std::size_t thread) -> std::span<const std::byte> {
-      std::size_t begin = at(parts * thread / pool.size());
-      for (std::size_t i = 0; i < count; begin -= cost(i++))
-        if (begin < cost(i)) {
-          const kernels::matrix_ref& w = each(i).y.weight;
-          return {w.data + panels(w) * begin / cost(i) * panel_bytes(w), std::min(total / pool.size(), most_ahead)};
-        }
-      return {};
-    };
-    chosen ? pool.run(parts, multiply_part) : pool.run(parts, multiply_part, reads);
+    const auto reads = [&](std::size_t thread) { return cut.first_read(each, thread); };
+    chosen ? pool.run(cut.parts, multiply_part) : pool.run(cut.parts, multiply_part, reads);
   }
 
   /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
@@ -259,8 +302,8 @@ class context {
   std::size_t pieces(std::size_t bytes, std::size_t piece) const {
     constexpr std::size_t worth_a_fork = 16 << 10;
     if (pool.size() == 1 || bytes < worth_a_fork) return 1;
-    const std::size_t most = 8 * pool.size() * (worth_a_piece / piece);
-    return std::clamp(bytes / piece, pool.size(), most);
+    const std::size_t each = piece < worth_a_piece ? 32 : 8;  // threads have as many, so that they end together
+    return std::clamp<std::size_t>(bytes / piece / pool.size(), 1, each) * pool.size();
   }
   static constexpr std::size_t worth_a_piece = 256 << 10;
 
@@ -279,21 +322,28 @@ class context {
   struct stretch {
     std::size_t begin, end;
   };
-  /// The part of p, which is `cost` long, that lies in s, in whole panels; then moves s to the next product.
-  static void multiply(const product& p, const kernels::activations& x, stretch& s, std::size_t cost) {
+  /// The part of a product that lies in s, in whole panels; then moves s to the next product, whose weights are at
+  /// `next`. `then` is read behind s.
+  static void multiply(const input_and_output& one, stretch& s, const std::byte* next, const std::byte* then) {
+    const auto& [x, p] = one;
+    const std::size_t length = cost(one);
     const std::size_t all = panels(p.weight);
     const auto panel_at = [&](std::size_t at) {
-      return static_cast<std::ptrdiff_t>(at) <= 0 ? 0 : at >= cost ? all : all * at / cost;
+      return static_cast<std::ptrdiff_t>(at) <= 0 ? 0 : at >= length ? all : all * at / length;
     };
     const std::size_t begin = panel_at(s.begin) * kernels::panel_rows;
     const std::size_t end = std::min(panel_at(s.end) * kernels::panel_rows, p.weight.rows);
-    s.begin -= cost;
-    s.end -= cost;
-    if (begin < end) multiply(p, x, begin, end);
+    s.begin -= length;
+    s.end -= length;
+    if (begin >= end) return;
+    kernels::matrix_ref w = p.weight;
+    w.then = end == w.rows && next != nullptr ? next : static_cast<std::ptrdiff_t>(s.end) <= 0 ? then : nullptr;
+    multiply(p, w, x, begin, end);
   }
-  /// Outputs [begin, end) of p.
-  static void multiply(const product& p, const kernels::activations& x, std::size_t begin, std::size_t end) {
-    if (p.bias == nullptr) return K::matmul(p.weight, x, p.out, p.stride, begin, end, p.add);
+  /// Outputs [begin, end) of p, whose weight is w.
+  static void multiply(const product& p, const kernels::matrix_ref& w, const kernels::activations& x, std::size_t begin,
+                       std::size_t end) {
+    if (p.bias == nullptr) return K::matmul(w, x, p.out, p.stride, begin, end, p.add);
     for (std::size_t i = 0; i < x.count; ++i) {
       float* y = p.out + i * p.stride + begin;
       if (p.add)
@@ -301,7 +351,7 @@ class context {
       else
         std::copy(p.bias + begin, p.bias + end, y);
     }
-    K::matmul(p.weight, x, p.out, p.stride, begin, end, true);
+    K::matmul(w, x, p.out, p.stride, begin, end, true);
   }
 };
 

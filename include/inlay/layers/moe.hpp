@@ -76,7 +76,7 @@ struct moe_at {
     const std::size_t routed = rows * top_k;
     return float_bytes(rows * experts) + align_up(routed * sizeof(choice)) +
            align_up((experts + 1) * sizeof(std::size_t)) + align_up(routed * sizeof(std::uint32_t)) +
-           align_up(2 * experts * sizeof(product_of)) + float_bytes(routed * Width) +
+           align_up(3 * experts * sizeof(product_of)) + float_bytes(routed * Width) +
            align_up(routed * quantized_room(Width)) + 2 * float_bytes(routed * inner) +
            align_up(routed * quantized_room(inner)) + float_bytes(routed * Width) +
            inlay::scratch_bytes<shared_expert>(rows);
@@ -111,7 +111,7 @@ struct moe_at {
     for (std::size_t e = experts; e > 0; --e) first[e] = first[e - 1];
     first[0] = 0;
 
-    product_of* products = ctx.memory.template take<product_of>(2 * experts);
+    product_of* products = ctx.memory.template take<product_of>(3 * experts);
     const kernels::activations gathered = gather(ctx, x, place);
     const auto g = ctx.template take_rows<inner>(routed);
     const auto u = ctx.template take_rows<inner>(routed);
@@ -122,12 +122,19 @@ struct moe_at {
       if constexpr (Config.gated) products[used++] = {part, {gate[e], nullptr, g[first[e]], inner, false}};
       products[used++] = {part, {up[e], nullptr, u[first[e]], inner, false}};
     }
-    ctx.linear(std::span<const product_of>(products, used), true);
     kernels::activations hidden{u.data, routed, inner, inner, nullptr};
     const std::size_t code_bytes = K::quantized_row_bytes(inner);
     std::byte* codes = nullptr;
     if (K::wants_quantized(down.first.type))
       hidden.quantized = codes = ctx.memory.template take<std::byte>(routed * code_bytes);
+    const auto outputs = ctx.template take_rows<Width>(routed);
+    product_of* const last = products + used;
+    std::size_t lasts = 0;
+    for (std::size_t e = 0; e < experts; ++e)
+      if (first[e] != first[e + 1])
+        last[lasts++] = {slice<K>(hidden, first[e], first[e + 1], false),
+                         {down[e], nullptr, outputs[first[e]], Width, false}};
+    ctx.linear_chosen({products, used}, {last, lasts});
     ctx.for_rows(routed, inner * sizeof(float), [&](std::size_t begin, std::size_t end) {
       const std::size_t n = (end - begin) * inner;
       if constexpr (Config.gated)
@@ -138,13 +145,7 @@ struct moe_at {
       if (codes != nullptr)
         K::quantize_rows({u[begin], end - begin, inner, inner, nullptr}, codes + begin * code_bytes);
     });
-    const auto outputs = ctx.template take_rows<Width>(routed);
-    used = 0;
-    for (std::size_t e = 0; e < experts; ++e)
-      if (first[e] != first[e + 1])
-        products[used++] = {slice<K>(hidden, first[e], first[e + 1], false),
-                            {down[e], nullptr, outputs[first[e]], Width, false}};
-    ctx.linear(std::span<const product_of>(products, used), true);
+    ctx.linear_chosen({last, lasts}, {});
 
     if constexpr (has_shared)
       shared.forward(ctx, x, y);

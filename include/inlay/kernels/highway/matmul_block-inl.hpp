@@ -80,8 +80,9 @@ struct block_kernels {
   std::size_t line_bytes = 0;  ///< 0: the type is not packed
   std::size_t bases = 0;       ///< of an unpacked line
   void (*pack)(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) = nullptr;
-  /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group.
-  void (*add_row)(const std::byte* group, std::size_t lines, const quantized_line* x, float* sums) = nullptr;
+  /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group; asks for as many bytes from `ahead` on.
+  void (*add_row)(const std::byte* group, std::size_t lines, const quantized_line* x, float* sums,
+                  const std::byte* ahead) = nullptr;
   /// Returns where the codes are.
   const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
                                 read_ahead& ahead) = nullptr;
@@ -105,7 +106,8 @@ HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
 // ---- one activation row ---------------------------------------------------------------------------------------------
 
 template <class Format>
-HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to) {
+HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
+                          const std::byte* ahead) {
   constexpr std::size_t stride = Format::stride, loads = Format::loads, scales = Format::scales;
   constexpr std::size_t steps = line_steps / scales;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
@@ -117,7 +119,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
   INLAY_UNROLL
   for (std::size_t v = 0; v < panel_vectors; ++v) sums[v] = bases[v] = zero();
   for (std::size_t line = 0; line < lines; line += stride, x += stride) {
-    prefetch(group + prefetch_distance + line * Format::line_bytes, stride * Format::line_bytes);
+    prefetch(ahead + line * Format::line_bytes, stride * Format::line_bytes);
     INLAY_UNROLL
     for (std::size_t v = 0; v < panel_vectors; ++v) {
       step_sums<Format::most, steps> dots[stride][scales];
@@ -537,13 +539,18 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
                          std::size_t begin, std::size_t end, bool add) {
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::byte* panel = w.data + begin / panel_rows * panel_bytes;
+  const std::byte* const panels_end = w.data + (end + panel_rows - 1) / panel_rows * panel_bytes;
+  const auto ahead_of = [&](const std::byte* group) {
+    const std::ptrdiff_t behind = group + prefetch_distance - panels_end;
+    return w.then != nullptr && behind >= 0 ? w.then + behind : panels_end + behind;
+  };
   detail::prefetch(panel, prefetch_distance);
   for (std::size_t r = begin; r < end; r += panel_rows, panel += panel_bytes) {
     const std::byte* group = panel;
     alignas(64) float sums[panel_rows] = {};
     for (std::size_t c = 0; c < w.columns; c += group_columns) {
       const std::size_t lines = std::min(group_columns, w.columns - c) / line_columns;
-      format.add_row(group, lines, x + c / line_columns, sums);
+      format.add_row(group, lines, x + c / line_columns, sums, ahead_of(group));
       group += lines * format.line_bytes;
     }
     detail::store_rows(sums, std::min(panel_rows, end - r), out + r, add);
