@@ -2,8 +2,9 @@
 // Matrix products of all storage types, policies and CPU targets.
 //
 // Products with packed weights are compared with two things. With a model of their own arithmetic in double, from the
-// quantized activations: only float rounding may differ, so that a wrong code, scale or sum cannot hide. And with the
-// plain policy, which does not quantize activations: the difference is bounded by half a step of the quantizer.
+// quantized activations and their sums: only float rounding may differ, so that a wrong code, scale or sum cannot hide.
+// And with the plain policy, which does not quantize activations: the difference is bounded by half a step of the
+// quantizer.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -79,6 +80,30 @@ void random_row(dtype type, std::size_t columns, std::mt19937& generator, std::b
   }
 }
 
+/// Columns that a whole number and a minimum belong to, in formats which have such: kernels multiply them with whole
+/// sums.
+constexpr std::size_t minimum_columns(dtype type) {
+  return type == dtype::q2_k ? 16 : type == dtype::q4_k || type == dtype::q5_k ? 32 : 0;
+}
+
+/// What is added to a row's weights in such a format: what they are with all codes 0.
+std::vector<float> minima_of(dtype type, const std::byte* row, std::size_t columns) {
+  const std::size_t bytes = geometry(type).bytes;
+  std::vector<std::byte> zeros(row, row + row_bytes(type, columns));
+  for (std::size_t i = 0; i < zeros.size(); ++i)
+    if (i % bytes >= 16 && !(type == dtype::q2_k && i % bytes >= 80)) zeros[i] = std::byte{0};
+  std::vector<float> minima(columns);
+  dequantize_row(type, zeros.data(), columns, minima.data());
+  return minima;
+}
+
+/// The sum of the activations from a column on, in units of their group, that such a kernel uses.
+double whole_sum(const quantized_line* lines, std::size_t column, std::size_t columns) {
+  const std::size_t l = column / 32;
+  const std::int16_t whole = columns == 16 ? lines[l].half_sums[column / 16 % 2] : lines[l - l % 2].pair_sums[l % 2];
+  return std::ldexp(static_cast<double>(whole), kernels::sum_exponent);
+}
+
 /// A random matrix: as in a file, as floats, and in the form the policy reads.
 struct weights {
   dtype type;
@@ -122,7 +147,7 @@ std::vector<float> random_activations(std::size_t rows, std::size_t columns, std
   return x;
 }
 
-float scale_of(const quantized_line& line) { return std::ldexp(line.unit, line.exponent >> 23); }
+float scale_of(const quantized_line& line) { return line.unit * line.scale; }
 
 struct shape {
   std::size_t rows, columns;
@@ -192,17 +217,25 @@ TEST_CASE("quantized activations are within half a step, and their sums are exac
             close = close && std::fabs(double{from[c]} - double{scale} * line.q[c]) <= 0.5001 * double{scale};
             close = close && line.q[c] >= -127;
           }
-          // No coarser than a scale for 256; and 64 steps or more for the greatest, unless it is tiny in its group.
+          // No coarser than a scale for 256; and 106 steps or more for the greatest, unless it is tiny in its group.
           const float floor = 0x1p-100f;
           fine = fine && (scale <= 1.0001f * group / 127 || scale <= floor);
-          fine = fine && (greatest >= 63 * scale || line.exponent == 0);
+          fine = fine && (greatest >= 106 * scale || line.scale == 1);
           fine = fine && (line.unit <= 1.0001f * group / 127 * 0x1p-24f || line.unit <= floor);
-          const float power = std::ldexp(1.0f, line.exponent >> 23);
+          std::int32_t bits;
+          std::memcpy(&bits, &line.scale, sizeof bits);
+          const std::int32_t mantissa = kernels::scale_mantissas[line.mantissa() % kernels::mantissa_count];
+          fine = fine && line.scale >= 1 && line.scale <= 0x1p24f && (bits - mantissa) % (1 << 23) == 0;
           sums = sums && line.offset == -128 * (halves[0] + halves[1]) && line.half_offsets[0] == -128 * halves[0] &&
                  line.half_offsets[1] == -128 * halves[1];
-          sums = sums && line.sum == power * static_cast<float>(halves[0] + halves[1]) &&
-                 line.half_sums[0] == power * static_cast<float>(halves[0]) &&
-                 line.half_sums[1] == power * static_cast<float>(halves[1]);
+          sums = sums && line.sum == line.scale * static_cast<float>(halves[0] + halves[1]);
+          const float whole = std::ldexp(line.scale, -kernels::sum_exponent);
+          const auto rounds = [&](std::int16_t to, int sum) {
+            return std::fabs(static_cast<float>(to) - whole * static_cast<float>(sum)) <= 0.501f;
+          };
+          sums = sums && rounds(line.half_sums[0], halves[0]) && rounds(line.half_sums[1], halves[1]);
+          const std::int16_t line_sum = l % 2 == 0 ? line.pair_sums[0] : lines[l - 1].pair_sums[1];
+          sums = sums && rounds(line_sum, halves[0] + halves[1]);
         }
       }
       CHECK(close);
@@ -263,16 +296,24 @@ TEST_CASE("products with packed weights") {
           kernels::plain::matmul(w.in_file(w.file.data()), {values.data(), count, columns, stride, nullptr},
                                  expected.data(), rows, 0, rows, true);
           double model_excess = 0, plain_excess = 0;  // of the tolerance
-          const std::size_t lines = columns / 32;
+          const std::size_t lines = columns / 32, part = minimum_columns(type);
           for (std::size_t i = 0; i < count; ++i) {
             const auto* line =
                 reinterpret_cast<const quantized_line*>(x.quantized + i * K::quantized_row_bytes(columns));
             for (std::size_t r = 0; r < rows; ++r) {
+              std::vector<float> minima;
+              if (part != 0) minima = minima_of(type, w.file.data() + r * row_bytes(type, columns), columns);
               double sum = before, magnitude = 0, steps = 0, plain_magnitude = std::fabs(before);
               for (std::size_t c = 0; c < columns; ++c) {
                 const double scale = scale_of(line[c / 32]);
                 const double weight = w.values[r * columns + c];
-                sum += weight * (scale * line[c / 32].q[c % 32]);
+                const double minimum = part != 0 ? minima[c] : 0.0;
+                sum += (weight - minimum) * (scale * line[c / 32].q[c % 32]);
+                if (part != 0 && c % part == 0) {
+                  const double unit = line[c / 32].unit;
+                  sum += minimum * unit * whole_sum(line, c, part);
+                  steps += std::fabs(minimum) * std::ldexp(unit, kernels::sum_exponent - 1);
+                }
                 magnitude += std::fabs(scale * line[c / 32].q[c % 32]);
                 steps += std::fabs(weight) * scale / 2;
                 plain_magnitude += std::fabs(weight * values[i * stride + c]);

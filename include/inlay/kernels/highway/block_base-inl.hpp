@@ -18,7 +18,8 @@
 //                   line is a multiple of the stride for codes, v is the vector in the panel, part the half of the
 //                   line.
 //   whole_scales    K formats: the group has instead number(line, part, v), integers that are to be multiplied by
-//                   factor(v), and base_number and base_factor
+//                   factor(v); and base_pair(line, v), of 16 bits each, by base_factor(v): the line's two, or, where it
+//                   has one, the line's and the next one's
 //   fold            not 0: fold * (code - offset) * number is in -128..127, so that unpacked codes can be that
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
@@ -102,6 +103,28 @@ HWY_INLINE i32s add_quads(i32s sums, i8s a, i8s b) {
 #endif
 }
 
+/// sums + the products of each two 16-bit numbers.
+HWY_INLINE i32s add_pairs(i32s sums, i32s a, i32s b) {
+  const i16_tag d;
+#if HWY_ARCH_X86
+  i32s none = hn::Zero(i32_tag());  // stays so
+  return hn::ReorderWidenMulAccumulate(i32_tag(), hn::BitCast(d, a), hn::BitCast(d, b), sums, none);
+#else
+  return hn::Add(sums, hn::WidenMulPairwiseAdd(i32_tag(), hn::BitCast(d, a), hn::BitCast(d, b)));
+#endif
+}
+
+/// Two numbers below 2^15, as one of 32 bits.
+HWY_INLINE i32s pair_of(i32s low, i32s high) { return hn::Or(low, hn::ShiftLeft<16>(high)); }
+
+/// The whole sums of a line that belong to `bases` bases of it, in every lane.
+template <std::size_t Bases>
+HWY_INLINE i32s splat_sums(const quantized_line& x) {
+  std::int32_t bits;
+  hwy::CopyBytes<4>(Bases == 1 ? x.pair_sums : x.half_sums, &bits);
+  return splat_int(bits);
+}
+
 /// Sums of products of codes up to Most with activations, over Steps steps.
 template <int Most, std::size_t Steps>
 class step_sums {
@@ -153,12 +176,6 @@ HWY_INLINE i32s start_of_sums(std::int32_t minus_128_sums) {
   constexpr int shift = Offset == 128 || Offset == 0 ? 0 : Offset == 32 ? 2 : Offset == 16 ? 3 : Offset == 8 ? 4 : 5;
   static_assert(Offset == 0 || Offset << shift == 128);
   return hn::ShiftRight<shift>(splat_int(minus_128_sums));
-}
-
-/// sums * 2^(exponent / 2^23) * scale.
-HWY_INLINE f32s scaled_sum(i32s sums, f32s scale, i32s exponent, f32s to) {
-  const f32_tag d;
-  return multiply_add(hn::ConvertTo(d, sums), hn::BitCast(d, hn::Add(hn::BitCast(i32_tag(), scale), exponent)), to);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -101,8 +101,9 @@ struct k_format_45 : detail::k_format_base<Type> {
       return load_numbers(numbers + line * panel_rows, v);
     }
     HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
-    HWY_INLINE i32s base_number(std::size_t line, std::size_t, std::size_t v) const {
-      return load_numbers(numbers + (8 + line) * panel_rows, v);
+    HWY_INLINE i32s base_pair(std::size_t line, std::size_t v) const {
+      const std::uint8_t* at = numbers + (8 + line) * panel_rows;
+      return pair_of(load_numbers(at, v), load_numbers(at + panel_rows, v));
     }
     HWY_INLINE f32s base_factor(std::size_t v) const { return hn::Neg(load_halves(data + base_type::half_bytes, v)); }
   };
@@ -222,8 +223,8 @@ struct k_format_2 : detail::k_format_base<dtype::q2_k> {
       return hn::And(both(line, part, v), splat_int(15));
     }
     HWY_INLINE f32s factor(std::size_t v) const { return load_halves(data, v); }
-    HWY_INLINE i32s base_number(std::size_t line, std::size_t part, std::size_t v) const {
-      return hn::ShiftRight<4>(both(line, part, v));
+    HWY_INLINE i32s base_pair(std::size_t line, std::size_t v) const {
+      return pair_of(hn::ShiftRight<4>(both(line, 0, v)), hn::ShiftRight<4>(both(line, 1, v)));
     }
     HWY_INLINE f32s base_factor(std::size_t v) const { return hn::Neg(load_halves(data + half_bytes, v)); }
 

@@ -11,14 +11,28 @@ namespace HWY_NAMESPACE {
 /// A group of a panel in a form that costs nothing to read. Formats whose packed codes are bytes leave theirs in place.
 struct unpacked_group {
   std::uint8_t codes[group_columns / 4][step_bytes];
-  float scales[2 * group_lines][panel_rows];
-  float bases[2 * group_lines][panel_rows];
+  union {
+    /// Bits of a line's scale times each mantissa, minus the mantissa's: those of an activation scale with this
+    /// mantissa are added, and give the product of both. Such additions run beside multiply-adds, where multiplications
+    /// do not.
+    std::int32_t scales[group_lines][mantissa_count][panel_rows];
+    float part_scales[2 * group_lines][panel_rows];  ///< or where a line has two
+  };
+  union {
+    float bases[group_lines][panel_rows];              ///< one of a line,
+    std::int32_t base_pairs[group_lines][panel_rows];  ///< or two numbers of one or two lines
+  };
+  float base_factor[panel_rows];  ///< of base_pairs, times 2^sum_exponent
 };
+
+/// The bases of a format in its unpacked groups.
+enum class tile_bases { none, floats, of_lines, of_halves };
 
 /// Panels and activation rows of a tile: its sums and what they are made of fit the registers.
 inline constexpr std::size_t block_tile_panels = HWY_MAX_BYTES >= 64 ? 2 : 1;
 inline constexpr std::size_t block_tile_rows = 4;
-/// Rows of a tile where that leaves few of them unused: a little faster where there are registers for it.
+/// Rows of a tile where that leaves few of them unused: a little faster where there are registers for it. (Lines with
+/// two scales need more of them.)
 inline constexpr std::size_t long_tile_rows = HWY_MAX_BYTES >= 64 ? 5 : block_tile_rows;
 inline constexpr std::size_t block_tile_vectors = block_tile_panels * panel_vectors;
 inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
@@ -51,7 +65,6 @@ struct tile_work {
   const unpacked_group* unpacked[block_tile_groups];  ///< [block_tile_panels]: scales and bases
   std::size_t lines[block_tile_groups];
   std::size_t groups;
-  std::size_t bases;        ///< a line's
   const quantized_line* x;  ///< the first group's first line
   std::size_t row_lines, rows;
   const float* from;  ///< sums so far, [rows][block_tile_width]; null: none
@@ -78,7 +91,6 @@ struct few_rows_work {
 /// What depends on a format.
 struct block_kernels {
   std::size_t line_bytes = 0;  ///< 0: the type is not packed
-  std::size_t bases = 0;       ///< of an unpacked line
   void (*pack)(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) = nullptr;
   /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group; asks for as many bytes from `ahead` on.
   void (*add_row)(const std::byte* group, std::size_t lines, const quantized_line* x, float* sums,
@@ -87,7 +99,8 @@ struct block_kernels {
   const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
                                 read_ahead& ahead) = nullptr;
   void (*multiply_tiles)(const tile_work& work) = nullptr;       ///< of block_tile_rows
-  void (*multiply_long_tiles)(const tile_work& work) = nullptr;  ///< of long_tile_rows
+  void (*multiply_long_tiles)(const tile_work& work) = nullptr;  ///< of long_rows
+  std::size_t long_rows = 0;
   /// As add_row, for up to block_tile_rows rows of activations and the panels of a tile.
   void (*add_few_rows)(const few_rows_work& work) = nullptr;
   /// How many rows of activations are still better multiplied so: every block_tile_rows of them unpack the codes.
@@ -105,6 +118,17 @@ HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
 
 // ---- one activation row ---------------------------------------------------------------------------------------------
 
+/// Formats whose bases are pairs of whole numbers, and how many lines have a pair.
+template <class Format>
+inline constexpr bool has_base_pairs = Format::whole_scales && Format::bases != 0;
+template <class Format>
+inline constexpr std::size_t base_pair_lines = Format::bases == 1 ? 2 : 1;
+
+template <class Group>
+HWY_INLINE f32s whole_base_factor(const Group& group, std::size_t v) {
+  return hn::Mul(group.base_factor(v), splat(power_of_two(sum_exponent)));
+}
+
 template <class Format>
 HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
                           const std::byte* ahead) {
@@ -116,8 +140,12 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
   const f32s unit = splat(x->unit);
   f32s sums[panel_vectors];
   f32s bases[panel_vectors];
+  i32s base_sums[panel_vectors];
   INLAY_UNROLL
-  for (std::size_t v = 0; v < panel_vectors; ++v) sums[v] = bases[v] = zero();
+  for (std::size_t v = 0; v < panel_vectors; ++v) {
+    sums[v] = bases[v] = zero();
+    base_sums[v] = hn::Zero(i32_tag());
+  }
   for (std::size_t line = 0; line < lines; line += stride, x += stride) {
     prefetch(ahead + line * Format::line_bytes, stride * Format::line_bytes);
     INLAY_UNROLL
@@ -144,16 +172,13 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
         if constexpr (Format::whole_scales) {
           i32s sum = hn::Mul(w.number(line + l, 0, v), dots[l][0].sums());
           if constexpr (scales == 2) sum = hn::Add(sum, hn::Mul(w.number(line + l, 1, v), dots[l][1].sums()));
-          const i32s power = splat_int(x[l].exponent + (127 << 23));
-          sums[v] = multiply_add(hn::ConvertTo(d, sum), hn::BitCast(d, power), sums[v]);
-          if constexpr (Format::bases != 0) {
-            INLAY_UNROLL
-            for (std::size_t part = 0; part < Format::bases; ++part)
-              bases[v] = multiply_add(hn::ConvertTo(d, w.base_number(line + l, part, v)),
-                                      splat(Format::bases == 1 ? x[l].sum : x[l].half_sums[part]), bases[v]);
-          }
+          sums[v] = multiply_add(hn::ConvertTo(d, sum), splat(x[l].scale), sums[v]);
+          if constexpr (has_base_pairs<Format>)
+            if (l % base_pair_lines<Format> == 0)
+              base_sums[v] = add_pairs(base_sums[v], w.base_pair(line + l, v), splat_sums<Format::bases>(x[l]));
         } else {
-          sums[v] = scaled_sum(dots[l][0].sums(), w.scale(line + l, 0, v), splat_int(x[l].exponent), sums[v]);
+          const f32s scaled = hn::Mul(hn::ConvertTo(d, dots[l][0].sums()), w.scale(line + l, 0, v));
+          sums[v] = multiply_add(scaled, splat(x[l].scale), sums[v]);
           if constexpr (Format::bases != 0) bases[v] = multiply_add(w.base(line + l, 0, v), splat(x[l].sum), bases[v]);
         }
       }
@@ -163,7 +188,8 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
   for (std::size_t v = 0; v < panel_vectors; ++v) {
     if constexpr (Format::whole_scales) {
       sums[v] = hn::Mul(sums[v], w.factor(v));
-      if constexpr (Format::bases != 0) sums[v] = multiply_add(bases[v], w.base_factor(v), sums[v]);
+      if constexpr (Format::bases != 0)
+        sums[v] = multiply_add(hn::ConvertTo(d, base_sums[v]), whole_base_factor(w, v), sums[v]);
     } else if constexpr (Format::bases != 0) {
       sums[v] = hn::Add(sums[v], bases[v]);
     }
@@ -199,10 +225,14 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
   INLAY_UNROLL
   for (std::size_t m = 1; m < rows; ++m) x[m] = m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
   f32s tile[tile_panels][rows];
+  i32s base_sums[tile_panels][rows];
   INLAY_UNROLL
   for (std::size_t m = 0; m < rows; ++m) {
     INLAY_UNROLL
-    for (std::size_t p = 0; p < tile_panels; ++p) tile[p][m] = splat(work.zero);
+    for (std::size_t p = 0; p < tile_panels; ++p) {
+      tile[p][m] = splat(work.zero);
+      base_sums[p][m] = hn::BitCast(i32_tag(), tile[p][m]);
+    }
   }
   for (std::size_t first = 0; first < work.lines; first += stride) {
     for (std::size_t i = 0; i < stride * work.ahead.bytes; i += 64) prefetch_far(ahead + i);
@@ -240,31 +270,25 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
       INLAY_UNROLL
       for (std::size_t p = 0; p < tile_panels; ++p) {
         f32s scale;
-        if constexpr (folded)
-          scale = w[p].factor(0);
-        else if constexpr (Format::whole_scales)
-          scale = hn::Mul(hn::ConvertTo(d, w[p].number(line, 0, 0)), w[p].factor(0));
-        else
+        i32s number;
+        if constexpr (!Format::whole_scales)
           scale = w[p].scale(line, 0, 0);
+        else if constexpr (!folded)
+          number = w[p].number(line, 0, 0);
         INLAY_UNROLL
-        for (std::size_t m = 0; m < rows; ++m)
-          tile[p][m] = scaled_sum(dots[p][m].sums(), scale, splat_int(x[m]->exponent), tile[p][m]);
-      }
-      if constexpr (Format::bases != 0) {
-        INLAY_UNROLL
-        for (std::size_t p = 0; p < tile_panels; ++p) {
-          INLAY_UNROLL
-          for (std::size_t part = 0; part < Format::bases; ++part) {
-            f32s base;
-            if constexpr (Format::whole_scales)
-              base = hn::Mul(hn::ConvertTo(d, w[p].base_number(line, part, 0)), w[p].base_factor(0));
-            else
-              base = w[p].base(line, 0, 0);
-            INLAY_UNROLL
-            for (std::size_t m = 0; m < rows; ++m) {
-              const f32s sum = splat(Format::bases == 1 ? x[m]->sum : x[m]->half_sums[part]);
-              tile[p][m] = multiply_add(base, sum, tile[p][m]);
-            }
+        for (std::size_t m = 0; m < rows; ++m) {
+          const f32s of_x = splat(x[m]->scale);
+          if constexpr (folded)
+            tile[p][m] = multiply_add(hn::ConvertTo(d, dots[p][m].sums()), of_x, tile[p][m]);
+          else if constexpr (Format::whole_scales)
+            tile[p][m] = multiply_add(hn::ConvertTo(d, hn::Mul(dots[p][m].sums(), number)), of_x, tile[p][m]);
+          else
+            tile[p][m] = multiply_add(hn::ConvertTo(d, dots[p][m].sums()), hn::Mul(scale, of_x), tile[p][m]);
+          if constexpr (has_base_pairs<Format>) {
+            if (l % base_pair_lines<Format> == 0)
+              base_sums[p][m] = add_pairs(base_sums[p][m], w[p].base_pair(line, 0), splat_sums<Format::bases>(*x[m]));
+          } else if constexpr (Format::bases != 0) {
+            tile[p][m] = multiply_add(w[p].base(line, 0, 0), splat(x[m]->sum), tile[p][m]);
           }
         }
       }
@@ -278,6 +302,9 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
     INLAY_UNROLL
     for (std::size_t p = 0; p < tile_panels; ++p) {
       float* to = work.sums + m * block_tile_width + p * panel_rows;
+      if constexpr (Format::whole_scales) tile[p][m] = hn::Mul(tile[p][m], w[p].factor(0));
+      if constexpr (has_base_pairs<Format>)
+        tile[p][m] = multiply_add(hn::ConvertTo(d, base_sums[p][m]), whole_base_factor(w[p], 0), tile[p][m]);
       store(multiply_add(tile[p][m], unit, load(to)), to);
     }
   }
@@ -285,7 +312,7 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
 
 // ---- several rows ---------------------------------------------------------------------------------------------------
 
-/// Where only sums of small codes are fast, unpacked codes stay small, and an offset becomes a base.
+/// Where only sums of small codes are fast, unpacked codes stay small.
 template <class Format>
 struct unpacked_form {
   static constexpr bool small = has_pair_u8_i8 && Format::most != signed_codes;
@@ -293,9 +320,12 @@ struct unpacked_form {
   static constexpr bool folded = has_quad_u8_i8 && Format::fold != 0;
   static constexpr std::size_t scales = folded ? 1 : Format::scales;
   static constexpr int most = !small ? signed_codes : Format::most <= 15 ? 15 : Format::most <= 31 ? 31 : 63;
-  static constexpr int change = small ? 0 : sign_offset - Format::offset;
-  static constexpr bool offset_as_base = small && Format::offset != 0;
-  static constexpr std::size_t bases = offset_as_base ? Format::scales : Format::bases;
+  static constexpr int offset = small ? Format::offset : sign_offset;
+  static constexpr int change = offset - Format::offset;
+  static constexpr tile_bases bases = Format::bases == 0      ? tile_bases::none
+                                      : !Format::whole_scales ? tile_bases::floats
+                                      : Format::bases == 1    ? tile_bases::of_lines
+                                                              : tile_bases::of_halves;
   /// Packed codes are steps in order already.
   static constexpr bool in_place = Format::stride == 1 && Format::loads == line_steps && change == 0;
 };
@@ -361,23 +391,31 @@ HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t line
               hn::Mul(hn::ConvertTo(d, from.number(line + i / Format::scales, i % Format::scales, v)), from.factor(v));
         else
           scale = from.scale(line + i, 0, v);
-        const std::size_t at = line * form::scales + i;
-        store(scale, to.scales[at] + v * lanes);
-        if constexpr (form::offset_as_base) store(hn::Mul(scale, splat(-Format::offset)), to.bases[at] + v * lanes);
+        if constexpr (form::scales == 2) {
+          store(scale, to.part_scales[2 * line + i] + v * lanes);
+          continue;
+        }
+        INLAY_UNROLL
+        for (std::size_t k = 0; k < mantissa_count; ++k) {
+          const i32s mantissa = splat_int(scale_mantissas[k]);
+          const f32s product = k == 0 ? scale : hn::Mul(scale, hn::BitCast(d, mantissa));
+          hn::StoreU(hn::Sub(hn::BitCast(i32_tag(), product), mantissa), i32_tag(), to.scales[line + i][k] + v * lanes);
+        }
       }
       if constexpr (Format::bases != 0) {
         INLAY_UNROLL
-        for (std::size_t i = 0; i < stride * Format::bases; ++i) {
-          f32s base;
-          if constexpr (Format::whole_scales)
-            base = hn::Mul(hn::ConvertTo(d, from.base_number(line + i / Format::bases, i % Format::bases, v)),
-                           from.base_factor(v));
-          else
-            base = from.base(line + i, 0, v);
-          store(base, to.bases[line * Format::bases + i] + v * lanes);
+        for (std::size_t l = 0; l < stride; ++l) {
+          if constexpr (!Format::whole_scales)
+            store(from.base(line + l, 0, v), to.bases[line + l] + v * lanes);
+          else if (l % base_pair_lines<Format> == 0)
+            hn::StoreU(from.base_pair(line + l, v), i32_tag(), to.base_pairs[line + l] + v * lanes);
         }
       }
     }
+  }
+  if constexpr (has_base_pairs<Format>) {
+    INLAY_UNROLL
+    for (std::size_t v = 0; v < panel_vectors; ++v) store(whole_base_factor(from, v), to.base_factor + v * lanes);
   }
   more = ahead;
   if constexpr (form::in_place)
@@ -386,11 +424,56 @@ HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t line
     return to.codes[0];
 }
 
-template <int Most, std::size_t Scales, std::size_t Rows>
+/// tile += bases times sums of activations, for the lines of an unpacked group.
+template <tile_bases Bases, std::size_t Rows>
+HWY_INLINE void add_bases(const unpacked_group* group, std::size_t lines, const quantized_line* const (&x)[Rows],
+                          float zero, f32s (&tile)[block_tile_vectors][Rows]) {
+  if constexpr (Bases == tile_bases::floats) {
+    for (std::size_t line = 0; line < lines; ++line) {
+      INLAY_UNROLL
+      for (std::size_t v = 0; v < block_tile_vectors; ++v) {
+        const f32s base = load(group[v / panel_vectors].bases[line] + v % panel_vectors * lanes);
+        INLAY_UNROLL
+        for (std::size_t m = 0; m < Rows; ++m) tile[v][m] = multiply_add(base, splat(x[m][line].sum), tile[v][m]);
+      }
+    }
+  } else {
+    constexpr std::size_t bases = Bases == tile_bases::of_lines ? 1 : 2;
+    i32s sums[block_tile_vectors][Rows];
+    INLAY_UNROLL
+    for (std::size_t m = 0; m < Rows; ++m) {
+      INLAY_UNROLL
+      for (std::size_t v = 0; v < block_tile_vectors; ++v) sums[v][m] = hn::BitCast(i32_tag(), splat(zero));
+    }
+    // Unrolled whole, or g++ would store the sums at every turn.
+    INLAY_UNROLL
+    for (std::size_t line = 0; line < group_lines; line += 3 - bases) {
+      i32s pairs[block_tile_vectors];
+      INLAY_UNROLL
+      for (std::size_t v = 0; v < block_tile_vectors; ++v)
+        pairs[v] = hn::LoadU(i32_tag(), group[v / panel_vectors].base_pairs[line] + v % panel_vectors * lanes);
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < Rows; ++m) {
+        const i32s of_x = splat_sums<bases>(x[m][line]);
+        INLAY_UNROLL
+        for (std::size_t v = 0; v < block_tile_vectors; ++v) sums[v][m] = add_pairs(sums[v][m], pairs[v], of_x);
+      }
+    }
+    INLAY_UNROLL
+    for (std::size_t v = 0; v < block_tile_vectors; ++v) {
+      const f32s factor = load(group[v / panel_vectors].base_factor + v % panel_vectors * lanes);
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < Rows; ++m)
+        tile[v][m] = multiply_add(hn::ConvertTo(f32_tag(), sums[v][m]), factor, tile[v][m]);
+    }
+  }
+}
+
+template <int Most, int Offset, std::size_t Scales, tile_bases Bases, std::size_t Rows>
 HWY_NOINLINE void multiply_tiles(const tile_work& work) {
   constexpr std::size_t steps = line_steps / Scales;
-  constexpr int offset = Most == signed_codes ? sign_offset : 0;
-  constexpr std::size_t panel_floats = sizeof(unpacked_group) / sizeof(float);
+  constexpr std::size_t panel_numbers = sizeof(unpacked_group) / sizeof(std::int32_t);
+  const f32_tag d;
   read_ahead ahead[block_tile_panels];
   for (std::size_t p = 0; p < block_tile_panels; ++p) ahead[p] = work.ahead[p];
   for (std::size_t row = 0; row < work.rows; row += Rows) {
@@ -415,16 +498,17 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
       const std::uint8_t* codes[block_tile_panels];
       INLAY_UNROLL
       for (std::size_t p = 0; p < block_tile_panels; ++p) codes[p] = work.codes[g][p];
-      const float* scales = work.unpacked[g]->scales[0];
+      const unpacked_group* const group = work.unpacked[g];
       for (std::size_t line = 0; line < work.lines[g]; ++line) {
         INLAY_UNROLL
         for (std::size_t p = 0; p < block_tile_panels; ++p) ahead[p].step();
+        f32s scaled[block_tile_vectors][Rows];  // where there are two scales
         INLAY_UNROLL
         for (std::size_t part = 0; part < Scales; ++part) {
           step_sums<Most, steps> dots[block_tile_vectors][Rows];
           INLAY_UNROLL
           for (std::size_t m = 0; m < Rows; ++m) {
-            const i32s first = start_of_sums<offset>(Scales == 1 ? x[m]->offset : x[m]->half_offsets[part]);
+            const i32s first = start_of_sums<Offset>(Scales == 1 ? x[m]->offset : x[m]->half_offsets[part]);
             INLAY_UNROLL
             for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].start(first);
           }
@@ -442,44 +526,50 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
               for (std::size_t v = 0; v < block_tile_vectors; ++v) dots[v][m].add(s, w[v], quad);
             }
           }
-          f32s scale[block_tile_vectors];
-          INLAY_UNROLL
-          for (std::size_t v = 0; v < block_tile_vectors; ++v)
-            scale[v] = load(scales + v / panel_vectors * panel_floats + v % panel_vectors * lanes + part * panel_rows);
+          if constexpr (Scales == 2) {
+            INLAY_UNROLL
+            for (std::size_t v = 0; v < block_tile_vectors; ++v) {
+              const f32s scale =
+                  load(group[v / panel_vectors].part_scales[2 * line + part] + v % panel_vectors * lanes);
+              INLAY_UNROLL
+              for (std::size_t m = 0; m < Rows; ++m) {
+                const f32s dot = hn::ConvertTo(d, dots[v][m].sums());
+                scaled[v][m] = part == 0 ? hn::Mul(dot, scale) : multiply_add(dot, scale, scaled[v][m]);
+              }
+            }
+          } else {
+            INLAY_UNROLL
+            for (std::size_t m = 0; m < Rows; ++m) {
+              const std::int32_t* scale = group->scales[line][x[m]->mantissa()];
+              const i32s of_x = hn::BitCast(i32_tag(), splat(x[m]->scale));
+              INLAY_UNROLL
+              for (std::size_t v = 0; v < block_tile_vectors; ++v) {
+                const std::int32_t* at = scale + v / panel_vectors * panel_numbers + v % panel_vectors * lanes;
+                const f32s both = hn::BitCast(d, hn::Add(hn::LoadU(i32_tag(), at), of_x));
+                tile[v][m] = multiply_add(hn::ConvertTo(d, dots[v][m].sums()), both, tile[v][m]);
+              }
+            }
+          }
+        }
+        if constexpr (Scales == 2) {
           INLAY_UNROLL
           for (std::size_t m = 0; m < Rows; ++m) {
-            const i32s exponent = splat_int(x[m]->exponent);
+            const f32s of_x = splat(x[m]->scale);
             INLAY_UNROLL
             for (std::size_t v = 0; v < block_tile_vectors; ++v)
-              tile[v][m] = scaled_sum(dots[v][m].sums(), scale[v], exponent, tile[v][m]);
+              tile[v][m] = multiply_add(scaled[v][m], of_x, tile[v][m]);
           }
         }
         INLAY_UNROLL
         for (std::size_t p = 0; p < block_tile_panels; ++p) codes[p] += line_steps * step_bytes;
-        scales += Scales * panel_rows;
         INLAY_UNROLL
         for (std::size_t m = 0; m < Rows; ++m) ++x[m];
       }
-      if (work.bases != 0) {
+      if constexpr (Bases != tile_bases::none) {
+        const quantized_line* begin[Rows];
         INLAY_UNROLL
-        for (std::size_t m = 0; m < Rows; ++m) x[m] -= work.lines[g];
-        const float* bases = work.unpacked[g]->bases[0];
-        for (std::size_t line = 0; line < work.lines[g]; ++line) {
-          for (std::size_t part = 0; part < work.bases; ++part, bases += panel_rows) {
-            f32s base[block_tile_vectors];
-            INLAY_UNROLL
-            for (std::size_t v = 0; v < block_tile_vectors; ++v)
-              base[v] = load(bases + v / panel_vectors * panel_floats + v % panel_vectors * lanes);
-            INLAY_UNROLL
-            for (std::size_t m = 0; m < Rows; ++m) {
-              const f32s sum = splat(work.bases == 1 ? x[m]->sum : x[m]->half_sums[part]);
-              INLAY_UNROLL
-              for (std::size_t v = 0; v < block_tile_vectors; ++v) tile[v][m] = multiply_add(base[v], sum, tile[v][m]);
-            }
-          }
-          INLAY_UNROLL
-          for (std::size_t m = 0; m < Rows; ++m) ++x[m];
-        }
+        for (std::size_t m = 0; m < Rows; ++m) begin[m] = x[m] - work.lines[g];
+        add_bases<Bases>(work.unpacked[g], work.lines[g], begin, work.zero, tile);
       }
       INLAY_UNROLL
       for (std::size_t m = 0; m < Rows; ++m) {
@@ -501,13 +591,14 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
 template <class Format>
 constexpr block_kernels kernels_of_format() {
   using form = unpacked_form<Format>;
+  constexpr std::size_t long_rows = form::scales == 2 ? block_tile_rows : long_tile_rows;
   block_kernels kernels{Format::line_bytes,
-                        form::bases,
                         &Format::pack,
                         &add_row<Format>,
                         &unpack<Format>,
-                        &multiply_tiles<form::most, form::scales, block_tile_rows>,
-                        &multiply_tiles<form::most, form::scales, long_tile_rows>};
+                        &multiply_tiles<form::most, form::offset, form::scales, form::bases, block_tile_rows>,
+                        &multiply_tiles<form::most, form::offset, form::scales, form::bases, long_rows>,
+                        long_rows};
   if constexpr (multiplies_few_rows && (Format::scales == 1 || Format::fold > 0)) {
     kernels.add_few_rows = &add_few_rows<Format>;
     kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
@@ -605,15 +696,14 @@ inline void multiply_rows(const block_kernels& format, const matrix_ref& w, cons
   // Rows that are multiplied with weights before the next ones are unpacked, in tiles.
   constexpr std::size_t most_batch = 256 + long_tile_rows;
   const auto in_tiles = [](std::size_t rows, std::size_t tile) { return (rows + tile - 1) / tile * tile; };
-  const bool long_tiles = in_tiles(x_rows, long_tile_rows) * 25 <= in_tiles(x_rows, block_tile_rows) * 26;
-  const std::size_t tile_rows = long_tiles ? long_tile_rows : block_tile_rows;
+  const bool long_tiles = in_tiles(x_rows, format.long_rows) * 25 <= in_tiles(x_rows, block_tile_rows) * 26;
+  const std::size_t tile_rows = long_tiles ? format.long_rows : block_tile_rows;
   const std::size_t batch = in_tiles(256, tile_rows);
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::size_t row_lines = quantized_row_bytes(w.columns) / sizeof(quantized_line);
   alignas(64) float sums[most_batch * block_tile_width];
   alignas(64) unpacked_group unpacked[block_tile_groups][block_tile_panels];
   tile_work work;
-  work.bases = format.bases;
   work.row_lines = row_lines;
   work.zero = 0.0f;
   for (std::size_t i = 0; i < x_rows; i += batch) {

@@ -9,7 +9,10 @@ namespace HWY_NAMESPACE {
 using inlay::kernels::group_columns;
 using inlay::kernels::group_lines;
 using inlay::kernels::line_columns;
+using inlay::kernels::mantissa_count;
 using inlay::kernels::quantized_line;
+using inlay::kernels::scale_mantissas;
+using inlay::kernels::sum_exponent;
 
 inline std::size_t quantized_row_bytes(std::size_t columns) { return inlay::kernels::quantized_line_bytes(columns); }
 
@@ -22,16 +25,20 @@ HWY_INLINE float power_of_two(std::int32_t exponent) {
   return value;
 }
 
-/// 2^exponent of every lane.
-HWY_INLINE f32s powers_of_two(i32s exponents) {
-  return hn::BitCast(f32_tag(), hn::ShiftLeft<23>(hn::Add(exponents, hn::Set(i32_tag(), 127))));
+/// A mantissa, or 2.
+HWY_INLINE f32s splat_mantissa(std::size_t i) {
+  return i == mantissa_count ? splat(2.0f) : hn::BitCast(f32_tag(), hn::Set(i32_tag(), scale_mantissas[i]));
 }
 
-/// The least e >= 0 with 2^e >= x, for x up to 2^24.
-HWY_INLINE i32s exponents_above(f32s x) {
-  const i32_tag d;
-  const i32s up = hn::ShiftRight<23>(hn::Add(hn::BitCast(d, x), hn::Set(d, 0x7fffff)));
-  return hn::Min(hn::Max(hn::Sub(up, hn::Set(d, 127)), hn::Zero(d)), hn::Set(d, 24));
+/// The least scale that is not below x, for x in 1..2^24.
+HWY_INLINE f32s scale_above(f32s x) {
+  const f32_tag d;
+  const f32s power = hn::And(x, hn::BitCast(d, hn::Set(i32_tag(), 0x7f800000)));
+  f32s scale = power;
+  INLAY_UNROLL
+  for (std::size_t i = 0; i < mantissa_count; ++i)
+    scale = hn::IfThenElse(hn::Gt(x, hn::Mul(power, splat_mantissa(i))), hn::Mul(power, splat_mantissa(i + 1)), scale);
+  return scale;
 }
 
 /// 256 columns. Halves of lines, of 16 columns, are what vectors have a lane for.
@@ -60,14 +67,16 @@ inline HWY_NOINLINE void quantize_group(const float* x, quantized_line* lines) {
   const float unit = std::max(highest(most) * (power_of_two(-24) / 127.0f), power_of_two(-100));
   const float inverse = 1.0f / unit;
 
-  alignas(64) std::int32_t exponents[halves], offsets[halves], half_offsets[halves];
-  alignas(64) float factors[halves], sums[halves], half_sums[halves];
+  alignas(64) std::int32_t offsets[halves], half_offsets[halves];
+  alignas(64) float scales[halves], factors[halves], sums[halves];
+  alignas(64) std::int16_t line_sums[halves], half_sums[halves];
   INLAY_UNROLL
   for (std::size_t v = 0; v < vectors; ++v) {
-    // A little less than the quotient: rounding must not double the scale of the greatest line.
-    const i32s e = exponents_above(hn::Mul(tops[v], splat(inverse * (0.99999f / 127.0f))));
-    hn::StoreU(e, di, exponents + v * lanes);
-    store(hn::Mul(powers_of_two(hn::Neg(e)), splat(inverse)), factors + v * lanes);
+    // A little less than the quotient: rounding must not make the scale of the greatest line coarser.
+    const f32s least = hn::Mul(tops[v], splat(inverse * (0.99999f / 127.0f)));
+    const f32s scale = scale_above(hn::Max(least, splat(1.0f)));
+    store(scale, scales + v * lanes);
+    store(hn::Div(splat(inverse), scale), factors + v * lanes);
   }
   INLAY_UNROLL
   for (std::size_t v = 0; v < vectors; ++v) {
@@ -87,19 +96,25 @@ inline HWY_NOINLINE void quantize_group(const float* x, quantized_line* lines) {
     }
     const i32s of_half = reduce_each<false>(totals);
     const i32s of_line = hn::Add(of_half, hn::Reverse2(di, of_half));
-    const f32s power = powers_of_two(hn::LoadU(di, exponents + v * lanes));
+    const f32s scale = load(scales + v * lanes);
+    const f32s line_sum = hn::Mul(scale, hn::ConvertTo(d, of_line));
+    const f32s half_sum = hn::Mul(scale, hn::ConvertTo(d, of_half));
     hn::StoreU(hn::Neg(hn::ShiftLeft<7>(of_half)), di, half_offsets + v * lanes);
     hn::StoreU(hn::Neg(hn::ShiftLeft<7>(of_line)), di, offsets + v * lanes);
-    store(hn::Mul(power, hn::ConvertTo(d, of_half)), half_sums + v * lanes);
-    store(hn::Mul(power, hn::ConvertTo(d, of_line)), sums + v * lanes);
+    store(line_sum, sums + v * lanes);
+    const hn::Rebind<std::int16_t, f32_tag> short_tag;
+    const f32s whole = splat(power_of_two(-sum_exponent));
+    hn::StoreU(hn::DemoteTo(short_tag, hn::NearestInt(hn::Mul(line_sum, whole))), short_tag, line_sums + v * lanes);
+    hn::StoreU(hn::DemoteTo(short_tag, hn::NearestInt(hn::Mul(half_sum, whole))), short_tag, half_sums + v * lanes);
   }
   for (std::size_t i = 0; i < group_lines; ++i) {
     quantized_line& line = lines[i];
-    line.exponent = exponents[2 * i] << 23;
+    line.scale = scales[2 * i];
     line.offset = offsets[2 * i];
     hwy::CopyBytes<8>(half_offsets + 2 * i, line.half_offsets);
     line.sum = sums[2 * i];
-    hwy::CopyBytes<8>(half_sums + 2 * i, line.half_sums);
+    hwy::CopyBytes<4>(half_sums + 2 * i, line.half_sums);
+    hwy::CopyBytes<4>(line_sums + 2 * (i - i % 2) + 1, line.pair_sums);  // each is there twice
     line.unit = unit;
   }
 }
