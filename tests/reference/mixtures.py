@@ -7,6 +7,7 @@ A line is CASE TYPE and the tensors' types in file order, with N* before what co
 """
 
 import itertools
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,10 @@ import numpy as np
 
 TYPES = {
     "grouped": ["F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_K_S", "Q4_K_M",
-                "Q5_K_S", "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS"],
-    "tied": ["Q4_K_M", "Q2_K"],
-    "fallback": ["Q4_0", "Q2_K", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS"],
-    "experts": ["Q2_K", "Q3_K_M", "Q4_K_M", "Q6_K", "MXFP4_MOE"],
+                "Q5_K_S", "Q5_K_M", "Q6_K", "IQ4_NL", "IQ4_XS", "IQ2_XXS"],
+    "tied": ["Q4_K_M", "Q2_K", "IQ2_XXS"],
+    "fallback": ["Q4_0", "Q2_K", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS", "IQ2_XXS"],
+    "experts": ["Q2_K", "Q3_K_M", "Q4_K_M", "Q6_K", "MXFP4_MOE", "IQ2_XXS"],
 }  # fmt: skip
 CASES = {  # layers, heads, kv heads, width, inner, experts, tied
     "grouped": (20, 4, 1, 256, 512, 0, False),
@@ -78,14 +79,27 @@ def write(path: Path, case: tuple) -> None:
     writer.close()
 
 
+def write_equal_importances(path: Path, tensors: list) -> None:
+    """llama.cpp's file of importances, all of them 1; IQ2_XXS is not made without one."""
+    matrices = [t for t in tensors if len(t.shape) > 1]
+    with open(path, "wb") as out:
+        out.write(struct.pack("<i", len(matrices)))
+        for t in matrices:
+            count = int(t.shape[0]) * (int(t.shape[2]) if len(t.shape) > 2 else 1)
+            out.write(struct.pack("<i", len(t.name)) + t.name.encode())
+            out.write(struct.pack(f"<ii{count}f", 1, count, *[1.0] * count))
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        source, made = Path(folder) / "source.gguf", Path(folder) / "made.gguf"
+        source, made, ones = (Path(folder) / name for name in ("source.gguf", "made.gguf", "ones.dat"))
         for name, case in CASES.items():
             write(source, case)
+            write_equal_importances(ones, gguf.GGUFReader(source).tensors)
             order = [t.name for t in gguf.GGUFReader(source).tensors]
             for kind in TYPES[name]:
-                subprocess.run([sys.argv[1], str(source), str(made), kind, "1"], check=True, capture_output=True)
+                importances = ["--imatrix", str(ones)] if kind.startswith("IQ2") else []
+                subprocess.run([sys.argv[1], *importances, str(source), str(made), kind, "1"], check=True, capture_output=True)
                 types = {t.name: t.tensor_type.name for t in gguf.GGUFReader(made).tensors}
                 runs = [(key, len(list(group))) for key, group in itertools.groupby(types[n] for n in order)]
                 print(name, kind, *(f"{count}*{key}" if count > 1 else key for key, count in runs), flush=True)

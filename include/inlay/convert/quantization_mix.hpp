@@ -36,6 +36,7 @@ enum class file_type : std::uint32_t {
   q5_k_s = 16,
   q5_k_m = 17,
   q6_k = 18,
+  iq2_xxs = 19,
   q2_k_s = 21,
   iq4_nl = 25,
   iq4_xs = 30,
@@ -48,7 +49,7 @@ struct file_type_entry {
   std::string_view name;
   dtype most;  ///< what tensors without a rule get
 };
-inline constexpr std::array<file_type_entry, 21> file_types{{
+inline constexpr std::array<file_type_entry, 22> file_types{{
     {file_type::f32, "F32", dtype::f32},
     {file_type::f16, "F16", dtype::f16},
     {file_type::bf16, "BF16", dtype::bf16},
@@ -67,6 +68,7 @@ inline constexpr std::array<file_type_entry, 21> file_types{{
     {file_type::q5_k_s, "Q5_K_S", dtype::q5_k},
     {file_type::q5_k_m, "Q5_K_M", dtype::q5_k},
     {file_type::q6_k, "Q6_K", dtype::q6_k},
+    {file_type::iq2_xxs, "IQ2_XXS", dtype::iq2_xxs},
     {file_type::iq4_nl, "IQ4_NL", dtype::iq4_nl},
     {file_type::iq4_xs, "IQ4_XS", dtype::iq4_xs},
     {file_type::mxfp4_moe, "MXFP4_MOE", dtype::mxfp4},
@@ -154,6 +156,7 @@ constexpr dtype fit_columns(dtype wanted, std::uint64_t columns) {
   dtype smaller = wanted;
   switch (wanted) {
     case dtype::iq4_xs:
+    case dtype::iq2_xxs:
       smaller = dtype::iq4_nl;
       break;
     case dtype::q2_k:
@@ -191,8 +194,11 @@ class mixture {
       case tensor_role::kv:
       case tensor_role::v:
         return of_values(most, next_value_++);
+      case tensor_role::embedding:
+        return is(file_type::iq2_xxs) ? dtype::q2_k : most;
       case tensor_role::k:
-        return facts_.experts == 8 ? dtype::q8_0 : most;
+        if (facts_.experts != 8) return most;
+        return is(file_type::iq2_xxs) ? dtype::q4_k : dtype::q8_0;
       case tensor_role::down:
         return of_down(most, facts_.experts > 1 ? block_of(t.name) : next_down_++);
       case tensor_role::attention_output:
@@ -212,10 +218,12 @@ class mixture {
 
   dtype of_output(dtype most, std::uint64_t columns) const {
     if (type_ == file_type::mxfp4_moe || columns % geometry(most).weights != 0) return dtype::q8_0;
+    if (is(file_type::iq2_xxs)) return dtype::q5_k;
     return most == dtype::q8_0 ? most : dtype::q6_k;
   }
 
   dtype of_values(dtype most, int i) const {
+    if (is(file_type::iq2_xxs)) return facts_.heads_per_kv_head >= 4 || facts_.experts >= 4 ? dtype::q4_k : dtype::q2_k;
     if (facts_.experts == 8) return dtype::q8_0;
     const bool grouped = facts_.heads_per_kv_head >= 4;
     if (is(file_type::q2_k)) return grouped ? dtype::q4_k : dtype::q3_k;
@@ -231,6 +239,7 @@ class mixture {
   dtype of_down(dtype most, int i) const {
     const bool early = i < layers_ / 8;
     if (is(file_type::q2_k)) return dtype::q3_k;
+    if (is(file_type::iq2_xxs) && early) return dtype::q2_k;
     if (is(file_type::q2_k_s) && early) return dtype::q4_k;
     if (is(file_type::q3_k_m)) return i < layers_ / 16 ? dtype::q5_k : dtype::q4_k;
     if (is(file_type::q3_k_l)) return dtype::q5_k;
@@ -245,8 +254,8 @@ class mixture {
 
   dtype of_attention_output(dtype most) const {
     if (facts_.experts == 8)
-      return is(file_type::q2_k, file_type::q3_k_s, file_type::q3_k_m, file_type::iq4_nl, file_type::q4_k_s,
-                file_type::q4_k_m, file_type::iq4_xs)
+      return is(file_type::iq2_xxs, file_type::q2_k, file_type::q3_k_s, file_type::q3_k_m, file_type::iq4_nl,
+                file_type::q4_k_s, file_type::q4_k_m, file_type::iq4_xs)
                  ? dtype::q5_k
                  : most;
     if (is(file_type::q2_k)) return dtype::q3_k;

@@ -87,11 +87,6 @@ class tensor_plan_writer {
     std::vector<origin> origins(t.rows);
     for (const planned_part& part : t.parts)
       for (std::size_t r = 0; r < part.rows; ++r) origins[part.row(r)] = {&part, r};
-    for (const planned_part& part : t.parts)
-      for (const tensor_view* tensor : part.source.tensors)
-        if (!has_encoder(t.type) && (tensor->type != t.type || !part.same_rows()))
-          return fail(errc::unsupported, concat(from_.path(), ": ", t.name, " would have to be encoded as ",
-                                                name(t.type), ", which can only be read; ask for another type."));
     const std::size_t row = t.row_size();
     const std::size_t total = t.matrices * t.rows;
     if (total == 0) return {};

@@ -42,11 +42,6 @@ class weight_loader {
     std::size_t bytes = 0;
     std::size_t total = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (merged(i) && !has_encoder(type_of(sources[i])))
-        return fail(errc::unsupported,
-                    concat(file_.path(), ": an adapter cannot be merged into ", sources[i].tensors.front()->name,
-                           ", which is stored as ", name(type_of(sources[i])),
-                           ", a type that can only be read; add the adapter to sessions instead."));
       bytes += room(slots[i], sources[i], merged(i));
       total += work(slots[i], sources[i]);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The format of two bits a weight whose codes index a table of eight weights at a time: iq2_xxs. It is read, not
-// written: a good encoder needs the activations' importances and a search of the table for every eight weights.
+// The format of two bits a weight whose codes index a table of eight weights at a time: iq2_xxs. The
+// encoder is in iq2_encode.hpp.
 #pragma once
 
 #include <bit>

@@ -10,20 +10,17 @@
 #include "inlay/core/dtype.hpp"
 #include "inlay/quant/block.hpp"
 #include "inlay/quant/codec.hpp"
+#include "inlay/quant/iq2_encode.hpp"
 #include "inlay/quant/k_encode.hpp"
 #include "inlay/quant/legacy_blocks.hpp"
 #include "inlay/quant/table_encode.hpp"
 
 namespace inlay {
 
-/// Whether quantize_row makes this type. What it does not make can only be read.
-constexpr bool has_encoder(dtype type) { return type != dtype::iq2_xxs; }
-
 /// Encodes a row of `columns` finite values, a whole number of blocks, into row_bytes(Type, columns) bytes, which need
 /// no alignment. `importance` is null or `columns` non-negative factors, how much each column counts (such as the mean
-/// square of the activations it meets); the K formats and iq4 use it, the others have no choice to make.
+/// square of the activations it meets); the K formats, iq4 and iq2 use it, the others have no choice to make.
 template <dtype Type>
-  requires(has_encoder(Type))
 void quantize_row(const float* in, std::size_t columns, std::byte* row, const float* importance = nullptr) {
   INLAY_ASSERT(columns % geometry(Type).weights == 0);
   if constexpr (Type == dtype::f32) {
@@ -47,13 +44,10 @@ void quantize_row(const float* in, std::size_t columns, std::byte* row, const fl
   }
 }
 
-/// quantize_row to a storage type known at run time only, one that has an encoder.
+/// quantize_row to a storage type known at run time only.
 inline void quantize_row(dtype type, const float* in, std::size_t columns, std::byte* row,
                          const float* importance = nullptr) {
-  INLAY_ASSERT(has_encoder(type));
-  visit_dtype(type, [&]<dtype Type>() {
-    if constexpr (has_encoder(Type)) quantize_row<Type>(in, columns, row, importance);
-  });
+  visit_dtype(type, [&]<dtype Type>() { quantize_row<Type>(in, columns, row, importance); });
 }
 
 }  // namespace inlay
