@@ -30,7 +30,8 @@ struct convert_options {
   std::optional<file_type> type = {};
   bool pure = false;        ///< all tensors that are quantized get the same type, as far as their rows allow
   bool requantize = false;  ///< allow quantized tensors to be quantized again, which loses more than doing it once
-  const importance_matrix* importance = nullptr;  ///< for K and IQ4 types; the simple types are always the same bytes
+  const importance_matrix* importance =
+      nullptr;                    ///< for K, IQ4 and IQ2 types; the simple types are always the same bytes
   std::uint64_t shard_bytes = 0;  ///< safetensors are split into files of at most this much, or one tensor; 0: one file
   std::size_t threads = 0;        ///< 0: one for each CPU
   progress_callback progress = {};  ///< bytes written, bytes in all
