@@ -116,8 +116,13 @@ class context {
   /// Products of the same input: it is quantized once, and all of them are one piece of work for the threads.
   template <std::size_t Width, class... Products>
   void linear(const_rows<Width> x, const Products&... products) {
-    const product list[] = {products...};
-    linear(kernels::activations{x.data, x.count, Width, Width, nullptr}, std::span<const product>(list), quantized);
+    const kernels::activations input{x.data, x.count, Width, Width, nullptr};
+    if constexpr (sizeof...(Products) == 1) {
+      linear(input, std::span<const product>(&products..., 1), quantized);
+    } else {
+      const product list[] = {products...};
+      linear(input, std::span<const product>(list), quantized);
+    }
   }
 
   /// The same for run-time shapes. `room` holds x.count rows of K::quantized_row_bytes(x.columns).
@@ -278,9 +283,10 @@ class context {
   void multiply_all(std::size_t count, const Each& each, bool chosen = false) {
     if (pool.size() == 1) {
       for (std::size_t i = 0; i < count; ++i) {
-        const auto [x, y] = each(i);
+        const auto& [x, y] = each(i);
+        if (i + 1 == count) return multiply(y, y.weight, x, 0, y.weight.rows);
         kernels::matrix_ref w = y.weight;
-        if (i + 1 < count) w.then = each(i + 1).y.weight.data;
+        w.then = each(i + 1).y.weight.data;
         multiply(y, w, x, 0, w.rows);
       }
       return;
