@@ -316,7 +316,7 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
 template <class Format>
 struct unpacked_form {
   static constexpr bool small = has_pair_u8_i8 && Format::most != signed_codes;
-  /// Codes are multiplied with their scales, and a line's two float scales become one.
+  /// Codes are multiplied with their scales, and a group's float scales become one.
   static constexpr bool folded = has_quad_u8_i8 && Format::fold != 0;
   static constexpr std::size_t scales = folded ? 1 : Format::scales;
   static constexpr int most = !small ? signed_codes : Format::most <= 15 ? 15 : Format::most <= 31 ? 31 : 63;
@@ -354,6 +354,16 @@ HWY_INLINE u8s fold_scale(u8s codes, i32s number) {
   }
 }
 
+/// Vector v of a scale, for each mantissa of activations' scales.
+HWY_INLINE void store_scale(f32s scale, std::size_t v, std::int32_t (&to)[mantissa_count][panel_rows]) {
+  INLAY_UNROLL
+  for (std::size_t k = 0; k < mantissa_count; ++k) {
+    const i32s mantissa = splat_int(scale_mantissas[k]);
+    const f32s product = k == 0 ? scale : hn::Mul(scale, hn::BitCast(f32_tag(), mantissa));
+    hn::StoreU(hn::Sub(hn::BitCast(i32_tag(), product), mantissa), i32_tag(), to[k] + v * lanes);
+  }
+}
+
 template <class Format>
 HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t lines, unpacked_group& to,
                                         read_ahead& more) {
@@ -382,25 +392,17 @@ HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t line
         }
       }
       INLAY_UNROLL
-      for (std::size_t i = 0; i < stride * form::scales; ++i) {
+      for (std::size_t i = 0; i < (form::folded ? 0 : stride * form::scales); ++i) {
         f32s scale;
-        if constexpr (form::folded)
-          scale = Format::fold > 0 ? from.factor(v) : hn::Neg(from.factor(v));
-        else if constexpr (Format::whole_scales)
+        if constexpr (Format::whole_scales)
           scale =
               hn::Mul(hn::ConvertTo(d, from.number(line + i / Format::scales, i % Format::scales, v)), from.factor(v));
         else
           scale = from.scale(line + i, 0, v);
-        if constexpr (form::scales == 2) {
+        if constexpr (form::scales == 2)
           store(scale, to.part_scales[2 * line + i] + v * lanes);
-          continue;
-        }
-        INLAY_UNROLL
-        for (std::size_t k = 0; k < mantissa_count; ++k) {
-          const i32s mantissa = splat_int(scale_mantissas[k]);
-          const f32s product = k == 0 ? scale : hn::Mul(scale, hn::BitCast(d, mantissa));
-          hn::StoreU(hn::Sub(hn::BitCast(i32_tag(), product), mantissa), i32_tag(), to.scales[line + i][k] + v * lanes);
-        }
+        else
+          store_scale(scale, v, to.scales[line + i]);
       }
       if constexpr (Format::bases != 0) {
         INLAY_UNROLL
@@ -412,6 +414,11 @@ HWY_NOINLINE const std::uint8_t* unpack(const std::byte* group, std::size_t line
         }
       }
     }
+  }
+  if constexpr (form::folded) {
+    INLAY_UNROLL
+    for (std::size_t v = 0; v < panel_vectors; ++v)
+      store_scale(Format::fold > 0 ? from.factor(v) : hn::Neg(from.factor(v)), v, to.scales[0]);
   }
   if constexpr (has_base_pairs<Format>) {
     INLAY_UNROLL
@@ -469,7 +476,8 @@ HWY_INLINE void add_bases(const unpacked_group* group, std::size_t lines, const 
   }
 }
 
-template <int Most, int Offset, std::size_t Scales, tile_bases Bases, std::size_t Rows>
+/// The products of a tile. Folded: its groups have a scale, the first line's.
+template <int Most, int Offset, std::size_t Scales, bool Folded, tile_bases Bases, std::size_t Rows>
 HWY_NOINLINE void multiply_tiles(const tile_work& work) {
   constexpr std::size_t steps = line_steps / Scales;
   constexpr std::size_t panel_numbers = sizeof(unpacked_group) / sizeof(std::int32_t);
@@ -540,7 +548,7 @@ HWY_NOINLINE void multiply_tiles(const tile_work& work) {
           } else {
             INLAY_UNROLL
             for (std::size_t m = 0; m < Rows; ++m) {
-              const std::int32_t* scale = group->scales[line][x[m]->mantissa()];
+              const std::int32_t* scale = group->scales[Folded ? 0 : line][x[m]->mantissa()];
               const i32s of_x = hn::BitCast(i32_tag(), splat(x[m]->scale));
               INLAY_UNROLL
               for (std::size_t v = 0; v < block_tile_vectors; ++v) {
@@ -592,13 +600,14 @@ template <class Format>
 constexpr block_kernels kernels_of_format() {
   using form = unpacked_form<Format>;
   constexpr std::size_t long_rows = form::scales == 2 ? block_tile_rows : long_tile_rows;
-  block_kernels kernels{Format::line_bytes,
-                        &Format::pack,
-                        &add_row<Format>,
-                        &unpack<Format>,
-                        &multiply_tiles<form::most, form::offset, form::scales, form::bases, block_tile_rows>,
-                        &multiply_tiles<form::most, form::offset, form::scales, form::bases, long_rows>,
-                        long_rows};
+  block_kernels kernels{
+      Format::line_bytes,
+      &Format::pack,
+      &add_row<Format>,
+      &unpack<Format>,
+      &multiply_tiles<form::most, form::offset, form::scales, form::folded, form::bases, block_tile_rows>,
+      &multiply_tiles<form::most, form::offset, form::scales, form::folded, form::bases, long_rows>,
+      long_rows};
   if constexpr (multiplies_few_rows && (Format::scales == 1 || Format::fold > 0)) {
     kernels.add_few_rows = &add_few_rows<Format>;
     kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
