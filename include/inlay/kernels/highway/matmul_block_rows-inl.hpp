@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of packed formats with one activation row, and with a few: codes are unpacked in registers.
+HWY_BEFORE_NAMESPACE();
+namespace inlay {
+namespace HWY_NAMESPACE {
+
+namespace detail {
+
+template <class Format>
+HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
+                          const std::byte* ahead) {
+  constexpr std::size_t stride = Format::stride, loads = Format::loads, scales = Format::scales;
+  constexpr std::size_t steps = line_steps / scales;
+  constexpr std::size_t codes_of_load = stride * line_steps / loads;
+  const typename Format::group w(group, lines);
+  const f32_tag d;
+  const f32s unit = splat(x->unit);
+  f32s sums[panel_vectors];
+  f32s bases[panel_vectors];
+  i32s base_sums[panel_vectors];
+  INLAY_UNROLL
+  for (std::size_t v = 0; v < panel_vectors; ++v) {
+    sums[v] = bases[v] = zero();
+    base_sums[v] = hn::Zero(i32_tag());
+  }
+  for (std::size_t line = 0; line < lines; line += stride, x += stride) {
+    prefetch(ahead + line * Format::line_bytes, stride * Format::line_bytes);
+    INLAY_UNROLL
+    for (std::size_t v = 0; v < panel_vectors; ++v) {
+      step_sums<Format::most, steps> dots[stride][scales];
+      INLAY_UNROLL
+      for (std::size_t l = 0; l < stride; ++l) INLAY_UNROLL
+      for (std::size_t part = 0; part < scales; ++part)
+        dots[l][part].start(start_of_sums<Format::offset>(scales == 1 ? x[l].offset : x[l].half_offsets[part]));
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < loads; ++i) {
+        u8s codes[codes_of_load];
+        w.codes(line, i, v, codes);
+        INLAY_UNROLL
+        for (std::size_t j = 0; j < codes_of_load; ++j) {
+          const std::size_t l = stride == 1 ? 0 : j;
+          const std::size_t step = stride == 1 ? i + j * loads : i;
+          const std::size_t turn = stride == 1 ? i * codes_of_load + j : i % steps;
+          dots[l][step / steps].add(turn, codes[j], splat_quad_of(x[l].q, step));
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t l = 0; l < stride; ++l) {
+        if constexpr (Format::whole_scales) {
+          i32s sum = hn::Mul(w.number(line + l, 0, v), dots[l][0].sums());
+          if constexpr (scales == 2) sum = hn::Add(sum, hn::Mul(w.number(line + l, 1, v), dots[l][1].sums()));
+          sums[v] = multiply_add(hn::ConvertTo(d, sum), splat(x[l].scale), sums[v]);
+          if constexpr (has_base_pairs<Format>)
+            if (l % base_pair_lines<Format> == 0)
+              base_sums[v] = add_pairs(base_sums[v], w.base_pair(line + l, v), splat_sums<Format::bases>(x[l]));
+        } else {
+          const f32s scaled = hn::Mul(hn::ConvertTo(d, dots[l][0].sums()), w.scale(line + l, 0, v));
+          sums[v] = multiply_add(scaled, splat(x[l].scale), sums[v]);
+          if constexpr (Format::bases != 0) bases[v] = multiply_add(w.base(line + l, 0, v), splat(x[l].sum), bases[v]);
+        }
+      }
+    }
+  }
+  INLAY_UNROLL
+  for (std::size_t v = 0; v < panel_vectors; ++v) {
+    if constexpr (Format::whole_scales) {
+      sums[v] = hn::Mul(sums[v], w.factor(v));
+      if constexpr (Format::bases != 0)
+        sums[v] = multiply_add(hn::ConvertTo(d, base_sums[v]), whole_base_factor(w, v), sums[v]);
+    } else if constexpr (Format::bases != 0) {
+      sums[v] = hn::Add(sums[v], bases[v]);
+    }
+    store(multiply_add(sums[v], unit, load(to + v * lanes)), to + v * lanes);
+  }
+}
+
+// ---- a few rows -----------------------------------------------------------------------------------------------------
+
+/// Where there are registers enough for the sums of a tile, its codes, and what unpacks them.
+inline constexpr bool multiplies_few_rows = has_quad_u8_i8 && block_tile_vectors == 2;
+
+/// The products of codes with the numbers of their lanes, where none of them is above 255.
+HWY_INLINE u8s fold_small_scale(u8s codes, i32s number) {
+  const u16_tag d;
+  const auto factors = hn::BitCast(d, hn::Or(number, hn::ShiftLeft<16>(number)));
+  return hn::BitCast(u8_tag(), hn::Mul(hn::BitCast(d, codes), factors));
+}
+
+/// Codes are unpacked in registers, and multiplied with a tile's rows.
+template <class Format>
+HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
+  constexpr std::size_t stride = Format::stride, loads = Format::loads;
+  constexpr std::size_t tile_panels = block_tile_panels, rows = block_tile_rows;
+  constexpr std::size_t codes_of_load = stride * line_steps / loads;
+  constexpr bool folded = Format::fold > 0;
+  static_assert(folded || Format::scales == 1);
+  const f32_tag d;
+  const typename Format::group w[tile_panels] = {{work.groups[0], work.lines}, {work.groups[1], work.lines}};
+  const std::byte* ahead = work.ahead.next;
+  const quantized_line* x[rows];
+  x[0] = work.x;
+  INLAY_UNROLL
+  for (std::size_t m = 1; m < rows; ++m) x[m] = m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
+  f32s tile[tile_panels][rows];
+  i32s base_sums[tile_panels][rows];
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < rows; ++m) {
+    INLAY_UNROLL
+    for (std::size_t p = 0; p < tile_panels; ++p) {
+      tile[p][m] = splat(work.zero);
+      base_sums[p][m] = hn::BitCast(i32_tag(), tile[p][m]);
+    }
+  }
+  for (std::size_t first = 0; first < work.lines; first += stride) {
+    for (std::size_t i = 0; i < stride * work.ahead.bytes; i += 64) prefetch_far(ahead + i);
+    ahead += stride * work.ahead.bytes;
+    INLAY_UNROLL
+    for (std::size_t l = 0; l < stride; ++l) {
+      const std::size_t line = first + l;
+      step_sums<Format::most, line_steps> dots[tile_panels][rows];
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < rows; ++m) {
+        const i32s start = start_of_sums<Format::offset>(x[m]->offset);
+        INLAY_UNROLL
+        for (std::size_t p = 0; p < tile_panels; ++p) dots[p][m].start(start);
+      }
+      INLAY_UNROLL
+      for (std::size_t i = 0; i < loads; ++i) {
+        u8s codes[tile_panels][codes_of_load];
+        INLAY_UNROLL
+        for (std::size_t p = 0; p < tile_panels; ++p) {
+          w[p].codes(stride == 1 ? line : first, i, 0, codes[p]);
+          if constexpr (folded)
+            codes[p][l] = fold_small_scale(codes[p][l], w[p].number(line, i / (line_steps / Format::scales), 0));
+        }
+        INLAY_UNROLL
+        for (std::size_t j = 0; j < codes_of_load / stride; ++j) {
+          const std::size_t step = i + j * loads;
+          INLAY_UNROLL
+          for (std::size_t m = 0; m < rows; ++m) {
+            const i8s quad = splat_quad(x[m]->q + 4 * step);
+            INLAY_UNROLL
+            for (std::size_t p = 0; p < tile_panels; ++p) dots[p][m].add(i, codes[p][stride == 1 ? j : l], quad);
+          }
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t p = 0; p < tile_panels; ++p) {
+        f32s scale;
+        i32s number;
+        if constexpr (!Format::whole_scales)
+          scale = w[p].scale(line, 0, 0);
+        else if constexpr (!folded)
+          number = w[p].number(line, 0, 0);
+        INLAY_UNROLL
+        for (std::size_t m = 0; m < rows; ++m) {
+          const f32s of_x = splat(x[m]->scale);
+          if constexpr (folded)
+            tile[p][m] = multiply_add(hn::ConvertTo(d, dots[p][m].sums()), of_x, tile[p][m]);
+          else if constexpr (Format::whole_scales)
+            tile[p][m] = multiply_add(hn::ConvertTo(d, hn::Mul(dots[p][m].sums(), number)), of_x, tile[p][m]);
+          else
+            tile[p][m] = multiply_add(hn::ConvertTo(d, dots[p][m].sums()), hn::Mul(scale, of_x), tile[p][m]);
+          if constexpr (has_base_pairs<Format>) {
+            if (l % base_pair_lines<Format> == 0)
+              base_sums[p][m] = add_pairs(base_sums[p][m], w[p].base_pair(line, 0), splat_sums<Format::bases>(*x[m]));
+          } else if constexpr (Format::bases != 0) {
+            tile[p][m] = multiply_add(w[p].base(line, 0, 0), splat(x[m]->sum), tile[p][m]);
+          }
+        }
+      }
+      INLAY_UNROLL
+      for (std::size_t m = 0; m < rows; ++m) ++x[m];
+    }
+  }
+  INLAY_UNROLL
+  for (std::size_t m = 0; m < rows; ++m) {
+    const f32s unit = splat(x[m][-1].unit);
+    INLAY_UNROLL
+    for (std::size_t p = 0; p < tile_panels; ++p) {
+      float* to = work.sums + m * block_tile_width + p * panel_rows;
+      if constexpr (Format::whole_scales) tile[p][m] = hn::Mul(tile[p][m], w[p].factor(0));
+      if constexpr (has_base_pairs<Format>)
+        tile[p][m] = multiply_add(hn::ConvertTo(d, base_sums[p][m]), whole_base_factor(w[p], 0), tile[p][m]);
+      store(multiply_add(tile[p][m], unit, load(to)), to);
+    }
+  }
+}
+
+}  // namespace detail
+
+}  // namespace HWY_NAMESPACE
+}  // namespace inlay
+HWY_AFTER_NAMESPACE();
