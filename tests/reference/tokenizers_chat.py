@@ -21,7 +21,8 @@ import jinja2.sandbox
 NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
 HAVE_TOOLS = ("chatml/qwen2.5", "llama3", "mistral/tekken", "qwen3", "qwen3.5", "gemma4", "phi4mini", "nemotron2",
               "nemotron3")  # fmt: skip
-DECLARED = ("chatml/qwen2.5", "qwen3", "qwen3/off")  # by the chat formats as types
+DECLARED = ("chatml/qwen2.5", "qwen3", "qwen3/off", "qwen3.5", "qwen3.5/off", "nemotron2", "nemotron3",
+            "nemotron3/off")  # by the chat formats as types; fmt: skip
 VARIABLES = {
     "qwen3/off": {"enable_thinking": False},
     "qwen3.5/off": {"enable_thinking": False},
@@ -59,13 +60,38 @@ TOOLS = [
      {"role": "tool", "content": "rain"}, {"role": "tool", "content": " sun "}, {"role": "assistant", "content": "both"},
      {"role": "user", "content": "<tool_response>typed</tool_response>"}],
 ]  # fmt: skip
+
+
+def call(identity, name, arguments):
+    return {"id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def result(identity, content):
+    return {"role": "tool", "tool_call_id": identity, "content": content}
+
+
+WEATHER = call("aaaaaaaa1", "weather", {"city": "Paris", "days": 2})
+CLOCK = call("bbbbbbbb2", "clock", {})
+BOOK = call("cccccccc3", "book", {
+    "guest": {"name": "J\u00fcrgen \"J\" <b>", "age": 40.5, "none": None}, "rooms": [1, [], {}, {"beds": [2, 1]}],
+    "paid": True, "late": False, "zone": None, "note": "two\nlines\t<|im_end|>[/INST]<|\"|>"})  # fmt: skip
 CALLS = [
-    [{"role": "user", "content": "weather?"},
-     {"role": "assistant", "content": text, "tool_calls": [
-         {"type": "function", "function": {"name": "weather", "arguments": {"city": "Paris", "days": 2}}},
-         {"type": "function", "function": {"name": "clock", "arguments": {}}}]},
-     {"role": "tool", "content": "rain"}, {"role": "assistant", "content": "It rains."}]
+    [{"role": "user", "content": "weather?"}, {"role": "assistant", "content": text, "tool_calls": [WEATHER, CLOCK]},
+     result("aaaaaaaa1", "rain"), {"role": "assistant", "content": "It rains."}]
     for text in ("", "let me see")
+] + [
+    [{"role": "system", "content": " Be brief. "}, {"role": "user", "content": " book "},
+     {"role": "assistant", "content": "", "tool_calls": [BOOK]}, result("cccccccc3", " {\"ok\": true}\n"),
+     {"role": "assistant", "content": " done\n"}, {"role": "user", "content": "and the weather?"},
+     {"role": "assistant", "content": "", "tool_calls": [WEATHER]}, result("aaaaaaaa1", "\"rain\" <|eot_id|>")],
+    [{"role": "user", "content": "one"},
+     {"role": "assistant", "content": "yes", "reasoning_content": "hm", "tool_calls": [CLOCK, WEATHER]},
+     result("bbbbbbbb2", "12:00"), result("aaaaaaaa1", "sun"),
+     {"role": "assistant", "content": "noon", "reasoning_content": "so"}, {"role": "user", "content": "two"},
+     {"role": "assistant", "content": "<think>\na</think>\n b ", "tool_calls": [WEATHER]}],
+    [{"role": "user", "content": "one"}, {"role": "assistant", "content": "<think>no end", "tool_calls": [CLOCK]},
+     result("bbbbbbbb2", "12:00"), {"role": "assistant", "content": "noon"}, {"role": "user", "content": "two"},
+     {"role": "assistant", "content": "", "reasoning_content": "let me see", "tool_calls": [CLOCK]}],
 ]  # fmt: skip
 
 
@@ -82,7 +108,8 @@ TOOL_LIST = [
     {"type": "function", "function": {"name": "book", "description": "Nested", "parameters": {
         "type": "object", "properties": {
             "guest": {"type": "object", "description": "Who", "properties": {}},
-            "rooms": {"type": "array", "items": {}},
+            "rooms": {"type": "array", "items": {}, "minItems": 1, "unique": True, "default": None},
+            "kind": {"type": "string", "enum": ["a", "\u00e9 \"b\""], "description": " which\n"},
             "note": {"type": "object", "properties": {"text": {"type": "string"}}, "required": []}}}}},
 ]  # fmt: skip
 
@@ -123,7 +150,7 @@ def main():
         cases_of = [(messages, reply, None) for messages in conversations for reply in (True, False)]
         if name in (HAVE_TOOLS if with_tools else DECLARED):
             cases_of += [(messages, True, TOOL_LIST) for messages in CONVERSATIONS[:2]]
-            cases_of += [(messages, True, TOOL_LIST) for messages in CALLS if not name.startswith(("phi", "llama", "mistral"))]
+            cases_of += [(messages, True, TOOL_LIST) for messages in CALLS]
         for messages, reply, tools in cases_of:
             try:
                 text = template.render(
@@ -134,8 +161,8 @@ def main():
                 print(name, messages, e, file=sys.stderr)
                 continue
             for m in messages:
-                for call in m.get("tool_calls", ()):
-                    call["arguments_text"] = json.dumps(call["function"]["arguments"])
+                for made in m.get("tool_calls", ()):
+                    made["arguments_text"] = json.dumps(made["function"]["arguments"])
             case = {"tools": [json.dumps(t, ensure_ascii=False) for t in tools]} if tools else {}
             cases.append({**case, "format": name, "reply": reply, "messages": messages, "text": text, "bos": bos, "eos": eos})
     json.dump(cases, sys.stdout, ensure_ascii=True, indent=0)

@@ -255,8 +255,9 @@ TEST_CASE("a template that the environment names") {
       if (m.contains("reasoning_content")) added.reasoning = m["reasoning_content"].get<std::string>();
       if (m.contains("tool_calls"))
         for (const auto& call : m["tool_calls"])
-          added.calls.push_back(
-              {call["function"]["name"].get<std::string>(), call["arguments_text"].get<std::string>()});
+          added.calls.push_back({call["function"]["name"].get<std::string>(), call["arguments_text"].get<std::string>(),
+                                 call.value("id", std::string())});
+      added.call_id = m.value("tool_call_id", std::string());
       conversation.push_back(std::move(added));
     }
     inlay::jinja_settings settings;

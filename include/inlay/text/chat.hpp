@@ -15,9 +15,12 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
-#include "inlay/text/chat_families.hpp"
 #include "inlay/text/chat_formats.hpp"
+#include "inlay/text/chat_gemma.hpp"
+#include "inlay/text/chat_nemotron.hpp"
+#include "inlay/text/chat_phi.hpp"
 #include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/chat_qwen.hpp"
 #include "inlay/text/tokenizer.hpp"
 
 namespace inlay {

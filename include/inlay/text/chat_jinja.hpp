@@ -192,6 +192,7 @@ class jinja_chat {
     out["role"] = name(m.role);
     out["content"] = spaces_marked(guarded(m.content, reply, kept));
     if (!m.reasoning.empty()) out["reasoning_content"] = spaces_marked(guarded(m.reasoning, reply, kept));
+    if (!m.call_id.empty()) out["tool_call_id"] = guarded(m.call_id, false, kept);
     for (const tool_call& call : m.calls) {
       const std::string arguments = guarded(call.arguments, false, kept);
       auto parsed = nlohmann::ordered_json::parse(arguments, nullptr, false);

@@ -35,6 +35,7 @@ struct message {
   std::string content;
   std::string reasoning = {};         ///< of the assistant: its thoughts, without the marks around them
   std::vector<tool_call> calls = {};  ///< of the assistant
+  std::string call_id = {};           ///< of a tool: the call that it answers, where the format has ids
 };
 
 /// Filled by a chat format. Neighbouring texts are one: they are tokenized together.
