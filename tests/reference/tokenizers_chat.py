@@ -22,7 +22,7 @@ NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
 HAVE_TOOLS = ("chatml/qwen2.5", "llama3", "mistral/tekken", "qwen3", "qwen3.5", "gemma4", "phi4mini", "nemotron2",
               "nemotron3")  # fmt: skip
 DECLARED = ("chatml/qwen2.5", "qwen3", "qwen3/off", "qwen3.5", "qwen3.5/off", "nemotron2", "nemotron3",
-            "nemotron3/off")  # by the chat formats as types; fmt: skip
+            "nemotron3/off", "phi4mini", "llama3")  # by the chat formats as types; fmt: skip
 VARIABLES = {
     "qwen3/off": {"enable_thinking": False},
     "qwen3.5/off": {"enable_thinking": False},
@@ -141,7 +141,7 @@ def main():
         template = environment.from_string(template_of(source))
         bos, eos = NAMES.get(name.partition("/")[0], ("<s>", "</s>"))
         conversations = list(CONVERSATIONS)
-        if name.startswith(("qwen3", "nemotron")):
+        if name.startswith(("qwen3", "nemotron")) or name in ("phi4mini", "llama3"):
             conversations += TOOLS
         if name in DECLARED:
             conversations += CALLS

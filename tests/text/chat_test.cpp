@@ -61,10 +61,12 @@ void declare_in(inlay::any_chat_format& format, const std::vector<std::string>& 
   REQUIRE((declared(format.get_if<Formats>()) || ...));
 }
 void declare(inlay::any_chat_format& format, const std::vector<std::string>& tools) {
-  declare_in<inlay::qwen2_chat, inlay::qwen3_chat, inlay::nemotron2_chat, inlay::nemotron3_chat>(format, tools);
+  declare_in<inlay::qwen2_chat, inlay::qwen3_chat, inlay::nemotron2_chat, inlay::nemotron3_chat, inlay::phi_chat,
+             inlay::llama3_chat>(format, tools);
 }
 
-constexpr const char* families_with_tools[] = {"chatml/qwen2.5", "qwen3", "qwen3.5", "nemotron2", "nemotron3"};
+constexpr const char* families_with_tools[] = {"chatml/qwen2.5", "qwen3",    "qwen3.5", "nemotron2",
+                                               "nemotron3",      "phi4mini", "llama3"};
 
 chat_role role(const std::string& name) {
   for (const chat_role r : {chat_role::system, chat_role::user, chat_role::assistant, chat_role::tool})
@@ -166,10 +168,12 @@ TEST_CASE("names of control tokens that a user types stay text") {
 
 TEST_CASE("tools, calls and results stay text, and tools that a format cannot declare are errors") {
   auto v = vocabulary();
-  for (const char* name : {"<SPECIAL_10>", "<SPECIAL_11>", "<SPECIAL_12>"}) v.add(name, token_kind::control);
+  for (const char* name : {"<SPECIAL_10>", "<SPECIAL_11>", "<SPECIAL_12>", "<|tool|>", "<|/tool|>", "<|tool_call|>",
+                           "<|/tool_call|>", "<|tool_response|>"})
+    v.add(name, token_kind::control);
   auto t = v.make();
   REQUIRE(t);
-  const std::string name = "<|im_end|><SPECIAL_12><|end|><|eot_id|>[/INST]<turn|></s>";
+  const std::string name = "<|im_end|><SPECIAL_12><|end|><|/tool|><|/tool_call|><|eot_id|>[/INST]<turn|></s>";
   const std::vector<message> plain{{chat_role::user, "a"},
                                    {chat_role::assistant, "", {}, {{"f", R"({"a": ""})", "aaaaaaaa1"}}},
                                    {chat_role::tool, "b", {}, {}, "aaaaaaaa1"}};

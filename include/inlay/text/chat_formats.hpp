@@ -17,8 +17,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/chat_tools.hpp"
 #include "inlay/text/strip.hpp"
 
 namespace inlay {
@@ -70,10 +72,11 @@ struct chatml {
   }
 };
 
-/// Llama 3, 3.1 and 3.2, without tools.
+/// Llama 3, 3.1 and 3.2. Tools (of 3.1 and later) go before the first question, and one call is all a reply has.
 struct llama3_chat {
-  bool dates = true;                  ///< 3.1 and later: the system message begins with two dates
-  std::string today = "26 Jul 2024";  ///< DD Mon YYYY
+  bool dates = true;                    ///< 3.1 and later: the system message begins with two dates
+  std::string today = "26 Jul 2024";    ///< DD Mon YYYY
+  std::vector<std::string> tools = {};  ///< JSON objects that declare functions
 
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
     if (detail::follows_reply(conversation, from)) out.control("<|eot_id|>");
@@ -82,18 +85,27 @@ struct llama3_chat {
       out.bos();
       if (dates) {
         begin("system", out);
+        if (!tools.empty()) out.text("Environment: ipython\n");
         out.text("Cutting Knowledge Date: December 2023\nToday Date: ");
         out.text(today);
         out.text("\n\n");
         if (!conversation.empty() && conversation[0].role == chat_role::system)
           out.text(detail::strip(conversation[i++].content));
         out.control("<|eot_id|>");
+        if (!tools.empty()) declare(conversation.subspan(i++), out);
+      } else {
+        detail::refuse_tools(tools, out);
       }
     }
     for (; i < conversation.size(); ++i) {
-      const bool tool = conversation[i].role == chat_role::tool;
-      begin(tool ? "ipython" : name(conversation[i].role), out);
-      out.text(detail::strip(conversation[i].content));
+      const message& m = conversation[i];
+      begin(m.role == chat_role::tool ? "ipython" : name(m.role), out);
+      if (!m.calls.empty())
+        call(m.calls, out);
+      else if (m.role == chat_role::tool)
+        out.text(quoted(m.content));
+      else
+        out.text(detail::strip(m.content));
       out.control("<|eot_id|>");
     }
     if (open_reply) begin("assistant", out);
@@ -104,6 +116,32 @@ struct llama3_chat {
   }
 
  private:
+  void declare(std::span<const message> behind_system, chat_prompt& out) const {
+    if (behind_system.empty())
+      return detail::refuse_tool(tools[0], "needs a first message of the user, which it is declared in", out);
+    begin("user", out);
+    out.text(
+        "Given the following functions, please respond with a JSON for a function call with its proper arguments that "
+        "best answers the given prompt.\n\nRespond in the format {\"name\": function name, \"parameters\": dictionary "
+        "of "
+        "argument name and its value}.Do not use variables.\n\n");
+    constexpr std::size_t indent = 4;
+    for (const detail::chat_tool& tool : detail::read_tools(tools, true, out))
+      out.text(concat(detail::json_text(tool.whole, indent), "\n\n"));
+    out.text(detail::strip(behind_system[0].content));
+    out.control("<|eot_id|>");
+  }
+  static void call(std::span<const tool_call> calls, chat_prompt& out) {
+    if (calls.size() != 1)
+      out.refuse({errc::argument, concat("A reply calls \"", calls[0].name, "\" and \"", calls[1].name,
+                                         "\"; in Llama 3's chat format it can call one function.")});
+    out.text(concat("{\"name\": \"", calls[0].name, "\", \"parameters\": ", detail::arguments_json(calls[0]), "}"));
+  }
+  static std::string quoted(std::string_view text) {
+    std::string out;
+    detail::write_quoted(text, out);
+    return out;
+  }
   static void begin(std::string_view role, chat_prompt& out) {
     out.control("<|start_header_id|>");
     out.text(role);

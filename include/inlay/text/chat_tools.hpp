@@ -65,6 +65,24 @@ inline std::string arguments_text(const tool_call& call) {
   return value ? json_text(*value) : call.arguments;
 }
 
+/// The same as a template prints it that takes no JSON for a string.
+inline std::string arguments_json(const tool_call& call) {
+  const auto value = read_chat_json(call.arguments);
+  return json_text(value ? *value : chat_json{.what = chat_json::kind::string, .text = call.arguments});
+}
+
+/// The function of a call as one JSON object.
+inline std::string call_json(const tool_call& call) {
+  std::string out = "{\"name\": ";
+  write_quoted(call.name, out);
+  return concat(out, ", \"arguments\": ", arguments_json(call), "}");
+}
+
+/// For a format without tools.
+inline void refuse_tools(std::span<const std::string> tools, chat_prompt& out) {
+  if (!tools.empty()) refuse_tool(tools[0], "cannot be declared: the chat format has no tools", out);
+}
+
 /// {"name": "f", "arguments": {...}}, the second key as the family calls it.
 inline std::string call_text(const tool_call& call, std::string_view arguments = "arguments") {
   return concat("{\"name\": \"", call.name, "\", \"", arguments, "\": ", arguments_text(call), "}");
