@@ -21,8 +21,9 @@ import jinja2.sandbox
 NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
 HAVE_TOOLS = ("chatml/qwen2.5", "llama3", "mistral/tekken", "qwen3", "qwen3.5", "gemma4", "phi4mini", "nemotron2",
               "nemotron3")  # fmt: skip
-DECLARED = ("chatml/qwen2.5", "qwen3", "qwen3/off", "qwen3.5", "qwen3.5/off", "nemotron2", "nemotron3",
-            "nemotron3/off", "phi4mini", "llama3")  # by the chat formats as types; fmt: skip
+DECLARED = (  # by the chat formats as types
+            "chatml/qwen2.5", "qwen3", "qwen3/off", "qwen3.5", "qwen3.5/off", "nemotron2", "nemotron3",
+            "nemotron3/off", "phi4mini", "llama3", "mistral/tekken", "mistral/v3", "mistral/v11")  # fmt: skip
 VARIABLES = {
     "qwen3/off": {"enable_thinking": False},
     "qwen3.5/off": {"enable_thinking": False},
@@ -145,13 +146,14 @@ def main():
             conversations += TOOLS
         if name in DECLARED:
             conversations += CALLS
-        if name == "mistral/v7":  # no message of the system put in by the template
-            conversations = [c for c in conversations if c[0]["role"] == "system"]
         cases_of = [(messages, reply, None) for messages in conversations for reply in (True, False)]
         if name in (HAVE_TOOLS if with_tools else DECLARED):
-            cases_of += [(messages, True, TOOL_LIST) for messages in CONVERSATIONS[:2]]
-            cases_of += [(messages, True, TOOL_LIST) for messages in CALLS]
+            cases_of += [(messages, True, TOOL_LIST) for messages in [*CONVERSATIONS[:2], turns("", "", "")]]
+            cases_of += [(messages, True, TOOL_LIST) for messages in (CALLS if with_tools else CALLS[2:3])]
         for messages, reply, tools in cases_of:
+            if name in ("mistral/v7", "mistral/v11") and messages[0]["role"] != "system":
+                # Without a message of the system the template puts in a long one.
+                messages = [{"role": "system", "content": "Be brief."}, *messages]
             try:
                 text = template.render(
                     messages=messages, add_generation_prompt=reply, bos_token=bos, eos_token=eos,

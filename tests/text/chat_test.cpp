@@ -35,6 +35,7 @@ std::optional<inlay::any_chat_format> format(std::string_view name) {
   if (name == "mistral/v3") return inlay::mistral_chat{version::v3};
   if (name == "mistral/v1") return inlay::mistral_chat{version::v1};
   if (name == "mistral/v7") return inlay::mistral_chat{version::v7};
+  if (name == "mistral/v11") return inlay::mistral_chat{version::v11};
   if (name == "zephyr") return inlay::zephyr_chat{};
   if (name == "qwen3") return inlay::qwen3_chat{};
   if (name == "qwen3/off") return inlay::qwen3_chat{.thinking = false};
@@ -62,11 +63,12 @@ void declare_in(inlay::any_chat_format& format, const std::vector<std::string>& 
 }
 void declare(inlay::any_chat_format& format, const std::vector<std::string>& tools) {
   declare_in<inlay::qwen2_chat, inlay::qwen3_chat, inlay::nemotron2_chat, inlay::nemotron3_chat, inlay::phi_chat,
-             inlay::llama3_chat>(format, tools);
+             inlay::llama3_chat, inlay::mistral_chat>(format, tools);
 }
 
-constexpr const char* families_with_tools[] = {"chatml/qwen2.5", "qwen3",    "qwen3.5", "nemotron2",
-                                               "nemotron3",      "phi4mini", "llama3"};
+constexpr const char* families_with_tools[] = {"chatml/qwen2.5", "qwen3",      "qwen3.5", "nemotron2",
+                                               "nemotron3",      "phi4mini",   "llama3",  "mistral/tekken",
+                                               "mistral/v3",     "mistral/v11"};
 
 chat_role role(const std::string& name) {
   for (const chat_role r : {chat_role::system, chat_role::user, chat_role::assistant, chat_role::tool})
@@ -168,12 +170,15 @@ TEST_CASE("names of control tokens that a user types stay text") {
 
 TEST_CASE("tools, calls and results stay text, and tools that a format cannot declare are errors") {
   auto v = vocabulary();
-  for (const char* name : {"<SPECIAL_10>", "<SPECIAL_11>", "<SPECIAL_12>", "<|tool|>", "<|/tool|>", "<|tool_call|>",
-                           "<|/tool_call|>", "<|tool_response|>"})
+  for (const char* name :
+       {"<SPECIAL_10>", "<SPECIAL_11>", "<SPECIAL_12>", "<|tool|>", "<|/tool|>", "<|tool_call|>", "<|/tool_call|>",
+        "<|tool_response|>", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
+        "[TOOL_CALLS]", "[CALL_ID]", "[ARGS]", "[TOOL_RESULTS]", "[TOOL_CONTENT]", "[/TOOL_RESULTS]"})
     v.add(name, token_kind::control);
   auto t = v.make();
   REQUIRE(t);
-  const std::string name = "<|im_end|><SPECIAL_12><|end|><|/tool|><|/tool_call|><|eot_id|>[/INST]<turn|></s>";
+  const std::string name =
+      "<|im_end|><SPECIAL_12><|end|><|/tool|><|/tool_call|><|eot_id|>[/INST][ARGS][/TOOL_RESULTS]<turn|></s>";
   const std::vector<message> plain{{chat_role::user, "a"},
                                    {chat_role::assistant, "", {}, {{"f", R"({"a": ""})", "aaaaaaaa1"}}},
                                    {chat_role::tool, "b", {}, {}, "aaaaaaaa1"}};
@@ -208,6 +213,41 @@ TEST_CASE("tools, calls and results stay text, and tools that a format cannot de
       CHECK(ids.empty());
     }
   }
+}
+
+TEST_CASE("conversations with tools that a format cannot write are errors") {
+  auto v = vocabulary();
+  for (const char* name : {"[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"}) v.add(name, token_kind::control);
+  auto t = v.make();
+  REQUIRE(t);
+  const auto why = [&](inlay::any_chat_format f, const std::vector<message>& said, const char* tool) {
+    if (tool != nullptr) declare(f, {tool});
+    std::vector<inlay::token_id> ids;
+    const auto ok = inlay::encode_chat(f, *t, said, 0, ids);
+    return ok ? std::string() : ok.error().message;
+  };
+  const auto names = [](const std::string& message, const char* what) { return message.find(what) != message.npos; };
+  const char* tool = R"({"type": "function", "function": {"name": "f", "description": "x"}})";
+  const message asked{chat_role::user, "a"};
+  using phi = inlay::phi_chat::version;
+  using mistral = inlay::mistral_chat::version;
+  CHECK(why(inlay::phi_chat{phi::v3}, {asked}, nullptr) == "");
+  CHECK(names(why(inlay::phi_chat{phi::v3}, {asked}, tool), "\"f\""));
+  CHECK(names(why(inlay::phi_chat{phi::v4}, {asked}, tool), "\"f\""));
+  CHECK(names(why(inlay::mistral_chat{mistral::v1}, {asked}, tool), "\"f\""));
+  CHECK(names(why(inlay::llama3_chat{.dates = false}, {asked}, tool), "\"f\""));
+  CHECK(names(why(inlay::llama3_chat{}, {{chat_role::system, "a"}}, tool), "\"f\""));
+  const message called{chat_role::assistant, "", {}, {{"f", "{}"}, {"g", "{}"}}};
+  CHECK(names(why(inlay::llama3_chat{}, {asked, called}, nullptr), "\"f\" and \"g\""));
+  CHECK(names(why(inlay::mistral_chat{mistral::v7}, {asked, called}, nullptr), "no calls"));
+  CHECK(names(why(inlay::mistral_chat{mistral::tekken}, {asked, called}, nullptr), "9 characters"));
+  const message answered{chat_role::tool, "a", {}, {}, "12345678"};
+  CHECK(names(why(inlay::mistral_chat{}, {asked, answered}, nullptr), "\"12345678\""));
+  const message listed{chat_role::assistant, "", {}, {{"f", "[1]"}}};
+  CHECK(names(why(inlay::nemotron3_chat{}, {asked, listed}, nullptr), "\"f\""));
+  CHECK(names(why(inlay::nemotron3_chat{}, {asked},
+                  R"({"name": "f", "parameters": {"properties": {"a": {"type": {"b": 1}}}}})"),
+              "\"f\""));
 }
 
 TEST_CASE("JSON is read as it stands and written as Python does") {
@@ -312,6 +352,7 @@ TEST_CASE("the format is told from the template, or from the vocabulary") {
   CHECK(style("'[INST] ' + content + '[/INST]'") == inlay::mistral_chat::version::v3);
   CHECK(style("'[INST]' + content + '[/INST]'") == inlay::mistral_chat::version::tekken);
   CHECK(style("'[SYSTEM_PROMPT]' '[INST]' + content + '[/INST]'") == inlay::mistral_chat::version::v7);
+  CHECK(style("'[SYSTEM_PROMPT]' '[INST]' '[/INST]' '[CALL_ID]'") == inlay::mistral_chat::version::v11);
   CHECK_FALSE(inlay::detect_chat_format("", *bare));
   CHECK_FALSE(inlay::detect_chat_format("{{ messages }}", *bare));
   const auto told = inlay::detect_chat_format("", *all);

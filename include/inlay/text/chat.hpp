@@ -17,6 +17,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/text/chat_formats.hpp"
 #include "inlay/text/chat_gemma.hpp"
+#include "inlay/text/chat_mistral.hpp"
 #include "inlay/text/chat_nemotron.hpp"
 #include "inlay/text/chat_phi.hpp"
 #include "inlay/text/chat_prompt.hpp"
@@ -175,7 +176,7 @@ inline std::optional<any_chat_format> detect_chat_format(std::string_view chat_t
   if (has("[INST]")) {
     using version = mistral_chat::version;
     if (contains(chat_template, "<<SYS>>")) return llama2_chat{};
-    if (has("[SYSTEM_PROMPT]")) return mistral_chat{version::v7};
+    if (has("[SYSTEM_PROMPT]")) return mistral_chat{has("[CALL_ID]") ? version::v11 : version::v7};
     if (contains(chat_template, " [/INST]")) return mistral_chat{version::v1};
     const bool spaced = chat_template.empty() ? vocabulary.strips_first_space() : contains(chat_template, "[INST] ");
     return mistral_chat{spaced ? version::v3 : version::tekken};

@@ -184,62 +184,6 @@ struct llama2_chat {
   }
 };
 
-/// Mistral's instruction format in its versions. The system message goes before the last user message (v7: it is a turn
-/// of its own); when only new turns are rendered, the user message of that moment was the last one already.
-struct mistral_chat {
-  enum class version : unsigned char {
-    v1,      ///< 7B v0.1 and v0.2: "[INST] question [/INST] answer"
-    v3,      ///< 7B v0.3: [INST] and [/INST] are tokens
-    tekken,  ///< Nemo: as v3, without spaces
-    v7,      ///< Small 3: as tekken, with [SYSTEM_PROMPT]
-  } style = version::v3;
-
-  void render(std::span<const message> conversation, std::size_t from, bool /*open_reply*/, chat_prompt& out) const {
-    if (detail::follows_reply(conversation, from)) out.eos();
-    std::size_t i = from;
-    std::string_view system;
-    if (from == 0) {
-      out.bos();
-      if (!conversation.empty() && conversation[0].role == chat_role::system) {
-        system = conversation[i++].content;
-        if (style == version::v7) {
-          out.control("[SYSTEM_PROMPT]");
-          out.text(system);
-          out.control("[/SYSTEM_PROMPT]");
-        }
-      }
-    }
-    for (; i < conversation.size(); ++i) {
-      const message& m = conversation[i];
-      if (m.role == chat_role::assistant) {
-        if (spaced()) out.text(" ");
-        out.text(m.content);
-        out.eos();
-        continue;
-      }
-      mark("[INST]", out);
-      if (spaced()) out.text(" ");
-      if (system.data() != nullptr && style != version::v7 && i + 1 == conversation.size()) {
-        out.text(system);
-        out.text("\n\n");
-      }
-      out.text(m.content);
-      if (style == version::v1) out.text(" ");
-      mark("[/INST]", out);
-    }
-  }
-  std::span<const std::string_view> stop_names() const noexcept { return {}; }
-
- private:
-  bool spaced() const noexcept { return style == version::v1 || style == version::v3; }
-  void mark(std::string_view name, chat_prompt& out) const {
-    if (style == version::v1)
-      out.text(name);
-    else
-      out.control(name);
-  }
-};
-
 /// Zephyr and TinyLlama chat. The roles' marks are text, only the end of sequence is a token.
 struct zephyr_chat {
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {

@@ -63,8 +63,10 @@ class chat_prompt {
   void bos() { parts_.push_back({kind::bos, {}}); }
   void eos() { parts_.push_back({kind::eos, {}}); }
 
-  /// For a format that cannot write the conversation: encode() then gives this error.
-  void refuse(error why) { refusal_ = std::move(why); }
+  /// For a format that cannot write the conversation: encode() then gives this error, the first of several.
+  void refuse(error why) {
+    if (!refusal_) refusal_ = std::move(why);
+  }
 
   const std::optional<error>& refusal() const noexcept { return refusal_; }
   const std::vector<part>& parts() const noexcept { return parts_; }
