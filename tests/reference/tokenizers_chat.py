@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders conversations with the templates that are published with models: what the chat formats are tested against.
 
-    python3 tokenizers_chat.py [--tools] NAME=SOURCE ... > tests/data/text/chat.json
+    python3 tokenizers_chat.py NAME=SOURCE ... > tests/data/text/chat.json
 
-Needs PyPI jinja2, and gguf for *.gguf. With --tools there are conversations with tools for all formats, not only for those
-that declare them as types: for a comparison by hand, see tests/text/chat_jinja_test.cpp.
+Needs PyPI jinja2, and gguf for *.gguf.
 
 NAME is a format of tests/text/chat_test.cpp. SOURCE is a tokenizer_config.json, a .gguf file with a template inside, or
 a file that holds the template alone. The templates themselves are not kept. As transformers does, blocks are trimmed,
@@ -19,11 +18,9 @@ import jinja2.ext
 import jinja2.sandbox
 
 NAMES = {"llama3": ("<|begin_of_text|>", "<|eot_id|>")}  # others: <s>, </s>
-HAVE_TOOLS = ("chatml/qwen2.5", "llama3", "mistral/tekken", "qwen3", "qwen3.5", "gemma4", "phi4mini", "nemotron2",
-              "nemotron3")  # fmt: skip
-DECLARED = (  # by the chat formats as types
-            "chatml/qwen2.5", "qwen3", "qwen3/off", "qwen3.5", "qwen3.5/off", "nemotron2", "nemotron3",
-            "nemotron3/off", "phi4mini", "llama3", "mistral/tekken", "mistral/v3", "mistral/v11")  # fmt: skip
+HAVE_TOOLS = ("chatml/qwen2.5", "qwen3", "qwen3/off", "qwen3.5", "qwen3.5/off", "nemotron2", "nemotron3",
+              "nemotron3/off", "phi4mini", "llama3", "mistral/tekken", "mistral/v3", "mistral/v11", "gemma4",
+              "gemma4/on")  # fmt: skip
 VARIABLES = {
     "qwen3/off": {"enable_thinking": False},
     "qwen3.5/off": {"enable_thinking": False},
@@ -111,7 +108,16 @@ TOOL_LIST = [
             "guest": {"type": "object", "description": "Who", "properties": {}},
             "rooms": {"type": "array", "items": {}, "minItems": 1, "unique": True, "default": None},
             "kind": {"type": "string", "enum": ["a", "\u00e9 \"b\""], "description": " which\n"},
-            "note": {"type": "object", "properties": {"text": {"type": "string"}}, "required": []}}}}},
+            "Beds": {"type": "array", "nullable": True, "description": "", "items": {
+                "type": "object", "required": ["size"], "title": "bed", "default": None, "limits": {"b": 1.5, "A": [True]},
+                "properties": {"size": {"type": "number", "nullable": True}, "type": {"type": "string"}}}},
+            "tags": {"type": "array", "items": {"type": ["string", "null"]}},
+            "either": {"type": ["string", "null"], "enum": ["c"]},
+            "any": {}, "plain": {"type": "object", "extra": {"type": "string"}, "title": "t"},
+            "note": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}}}}},
+    {"type": "function", "function": {
+        "name": "watch", "description": "Gives something", "parameters": {"type": "object", "properties": {}},
+        "response": {"type": "object", "description": "The time"}}},
 ]  # fmt: skip
 
 
@@ -136,20 +142,19 @@ def main():
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda how: "26 Jul 2024"
     cases = []
-    with_tools = "--tools" in sys.argv
-    for argument in sys.argv[2 if with_tools else 1 :]:
+    for argument in sys.argv[1:]:
         name, _, source = argument.partition("=")
         template = environment.from_string(template_of(source))
         bos, eos = NAMES.get(name.partition("/")[0], ("<s>", "</s>"))
         conversations = list(CONVERSATIONS)
-        if name.startswith(("qwen3", "nemotron")) or name in ("phi4mini", "llama3"):
+        if name.startswith(("qwen3", "nemotron")) or name in ("phi4mini", "llama3", "gemma4", "gemma4/on"):
             conversations += TOOLS
-        if name in DECLARED:
+        if name in HAVE_TOOLS:
             conversations += CALLS
         cases_of = [(messages, reply, None) for messages in conversations for reply in (True, False)]
-        if name in (HAVE_TOOLS if with_tools else DECLARED):
-            cases_of += [(messages, True, TOOL_LIST) for messages in [*CONVERSATIONS[:2], turns("", "", "")]]
-            cases_of += [(messages, True, TOOL_LIST) for messages in (CALLS if with_tools else CALLS[2:3])]
+        if name in HAVE_TOOLS:
+            declared = [CONVERSATIONS[0], CALLS[2], *([turns("", "", "")] if name.startswith("mistral") else [])]
+            cases_of += [(messages, True, TOOL_LIST) for messages in declared]
         for messages, reply, tools in cases_of:
             if name in ("mistral/v7", "mistral/v11") and messages[0]["role"] != "system":
                 # Without a message of the system the template puts in a long one.

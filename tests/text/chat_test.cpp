@@ -63,12 +63,12 @@ void declare_in(inlay::any_chat_format& format, const std::vector<std::string>& 
 }
 void declare(inlay::any_chat_format& format, const std::vector<std::string>& tools) {
   declare_in<inlay::qwen2_chat, inlay::qwen3_chat, inlay::nemotron2_chat, inlay::nemotron3_chat, inlay::phi_chat,
-             inlay::llama3_chat, inlay::mistral_chat>(format, tools);
+             inlay::llama3_chat, inlay::mistral_chat, inlay::gemma4_chat>(format, tools);
 }
 
-constexpr const char* families_with_tools[] = {"chatml/qwen2.5", "qwen3",      "qwen3.5", "nemotron2",
-                                               "nemotron3",      "phi4mini",   "llama3",  "mistral/tekken",
-                                               "mistral/v3",     "mistral/v11"};
+constexpr const char* families_with_tools[] = {"chatml/qwen2.5", "qwen3",       "qwen3.5", "nemotron2",
+                                               "nemotron3",      "phi4mini",    "llama3",  "mistral/tekken",
+                                               "mistral/v3",     "mistral/v11", "gemma4"};
 
 chat_role role(const std::string& name) {
   for (const chat_role r : {chat_role::system, chat_role::user, chat_role::assistant, chat_role::tool})
@@ -171,14 +171,18 @@ TEST_CASE("names of control tokens that a user types stay text") {
 TEST_CASE("tools, calls and results stay text, and tools that a format cannot declare are errors") {
   auto v = vocabulary();
   for (const char* name :
-       {"<SPECIAL_10>", "<SPECIAL_11>", "<SPECIAL_12>", "<|tool|>", "<|/tool|>", "<|tool_call|>", "<|/tool_call|>",
-        "<|tool_response|>", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
-        "[TOOL_CALLS]", "[CALL_ID]", "[ARGS]", "[TOOL_RESULTS]", "[TOOL_CONTENT]", "[/TOOL_RESULTS]"})
+       {"<SPECIAL_10>",       "<SPECIAL_11>",   "<SPECIAL_12>",      "<|tool|>",         "<|/tool|>",
+        "<|tool_call|>",      "<|/tool_call|>", "<|tool_response|>", "<|tool>",          "<tool|>",
+        "<|tool_call>",       "<tool_call|>",   "<|tool_response>",  "<tool_response|>", "<|\"|>",
+        "<|channel>",         "<channel|>",     "[SYSTEM_PROMPT]",   "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]",
+        "[/AVAILABLE_TOOLS]", "[TOOL_CALLS]",   "[CALL_ID]",         "[ARGS]",           "[TOOL_RESULTS]",
+        "[TOOL_CONTENT]",     "[/TOOL_RESULTS]"})
     v.add(name, token_kind::control);
   auto t = v.make();
   REQUIRE(t);
   const std::string name =
-      "<|im_end|><SPECIAL_12><|end|><|/tool|><|/tool_call|><|eot_id|>[/INST][ARGS][/TOOL_RESULTS]<turn|></s>";
+      "<|im_end|><SPECIAL_12><|end|><|/tool|><|/tool_call|><|eot_id|>[/INST][ARGS][/"
+      "TOOL_RESULTS]<turn|><tool_response|></s>";
   const std::vector<message> plain{{chat_role::user, "a"},
                                    {chat_role::assistant, "", {}, {{"f", R"({"a": ""})", "aaaaaaaa1"}}},
                                    {chat_role::tool, "b", {}, {}, "aaaaaaaa1"}};
@@ -212,6 +216,31 @@ TEST_CASE("tools, calls and results stay text, and tools that a format cannot de
       CHECK(ok.error().message.find(inlay::concat("The tool ", tool, " ")) == 0);
       CHECK(ids.empty());
     }
+  }
+}
+
+TEST_CASE("what follows a reply that calls a tool") {
+  const std::vector<message> conversation{
+      {chat_role::user, "how is it?"},
+      {chat_role::assistant, "", {}, {{"weather", R"({"city": "Paris"})", "aaaaaaaa1"}}},
+      {chat_role::tool, "rain", {}, {}, "aaaaaaaa1"}};
+  for (const char* family : families_with_tools) {
+    CAPTURE(family);
+    const auto f = format(family);
+    REQUIRE(f);
+    inlay::chat_prompt all, rest;
+    f->render(conversation, 0, true, all);
+    f->render(conversation, 2, true, rest);
+    const std::string whole = all.to_string("<s>", "</s>"), after = rest.to_string("<s>", "</s>");
+    REQUIRE(whole.ends_with(after));
+    CHECK(after.find("rain") != after.npos);
+    std::string_view before = inlay::detail::strip(std::string_view(whole).substr(0, whole.size() - after.size()));
+    CHECK(before.find("Paris") != before.npos);
+    bool ended = false;  // with the call
+    for (const std::string_view end : {"</tool_call>", "]</TOOLCALL>", "}<|/tool_call|>", "}<tool_call|>", "\"Paris\"}",
+                                       "\"Paris\"}}", "\"id\": \"aaaaaaaa1\"}]"})
+      ended = ended || before.ends_with(end);
+    CHECK(ended);
   }
 }
 
