@@ -72,7 +72,7 @@ WEATHER = call("aaaaaaaa1", "weather", {"city": "Paris", "days": 2})
 CLOCK = call("bbbbbbbb2", "clock", {})
 BOOK = call("cccccccc3", "book", {
     "guest": {"name": "J\u00fcrgen \"J\" <b>", "age": 40.5, "none": None}, "rooms": [1, [], {}, {"beds": [2, 1]}],
-    "paid": True, "late": False, "zone": None, "note": "two\nlines\t<|im_end|>[/INST]<|\"|>"})  # fmt: skip
+    "paid": True, "price": 99.5, "late": False, "zone": None, "note": "two\nlines\t<|im_end|>[/INST]<|\"|>"})  # fmt: skip
 CALLS = [
     [{"role": "user", "content": "weather?"}, {"role": "assistant", "content": text, "tool_calls": [WEATHER, CLOCK]},
      result("aaaaaaaa1", "rain"), {"role": "assistant", "content": "It rains."}]

@@ -163,6 +163,21 @@ TEST_CASE("tojson indents as Python does") {
         "{\"a\": {}, \"b\": [], \"c\": [1, 2.5, null, true, \"\u00e9\\\"</s>\"]}");
 }
 
+TEST_CASE("filters that make texts take any value, as Python's do") {
+  auto v = vocabulary();
+  auto t = v.make();
+  REQUIRE(t);
+  const auto jinja = inlay::jinja_chat::make(
+      "{% for t in tools %}{{ t.f | string }} {{ t.i | string ~ 's' }} {{ t.b | string }} {{ t.s | string | upper }} "
+      "{{ t.n | string }} {{ t.l | upper }} {{ t.l | map('upper') | join('+') }} [{{ t.missing | upper }}]{% endfor %}",
+      *t);
+  if (!jinja) FAIL(jinja.error().message);
+  const auto prompt = jinja->render(
+      {}, false, {.tools = {R"({"f": 40.5, "i": 3, "b": true, "s": "a\u00e9", "l": ["x", "null"], "n": null})"}});
+  if (!prompt) FAIL(prompt.error().message);
+  CHECK(prompt->to_string("", "") == "40.5 3s True A\u00e9 None ['X', 'NULL'] X+NULL []");
+}
+
 TEST_CASE("an empty mapping is false, as in Python") {
   auto v = vocabulary();
   auto t = v.make();

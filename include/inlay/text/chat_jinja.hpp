@@ -98,6 +98,20 @@ class jinja_chat {
                                           [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
                                             return minja::Value(json_text(arguments));
                                           }));
+      // Of any value, as Python's: the engine's own takes texts alone, and gives numbers six decimals.
+      context->set("string",
+                   minja::simple_function("string", {"value"},
+                                          [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
+                                            return minja::Value(python_text(arguments.at("value")));
+                                          }));
+      context->set("upper", minja::simple_function(
+                                "upper", {"text"}, [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
+                                  const minja::Value& value = arguments.at("text");
+                                  std::string text = value.is_null() ? std::string() : python_text(value);
+                                  for (char& c : text)
+                                    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+                                  return minja::Value(text);
+                                }));
       // Tests that it knows behind `is`, for `selectattr` too.
       for (const bool wanted : {true, false})
         context->set(
@@ -182,6 +196,11 @@ class jinja_chat {
     const auto indent = arguments.get<std::int64_t>("indent", -1);
     if (indent < 0 || value.is_primitive()) return value.dump(-1, true);
     return value.get<nlohmann::ordered_json>().dump(static_cast<int>(indent));
+  }
+
+  /// What str() gives.
+  static std::string python_text(const minja::Value& value) {
+    return value.is_number_float() ? value.dump() : value.to_str();
   }
 
   std::string name_of(std::optional<token_id> id) const { return id ? std::string(vocabulary_->piece(*id)) : ""; }
