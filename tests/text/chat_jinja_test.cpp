@@ -169,13 +169,16 @@ TEST_CASE("filters that make texts take any value, as Python's do") {
   REQUIRE(t);
   const auto jinja = inlay::jinja_chat::make(
       "{% for t in tools %}{{ t.f | string }} {{ t.i | string ~ 's' }} {{ t.b | string }} {{ t.s | string | upper }} "
-      "{{ t.n | string }} {{ t.l | upper }} {{ t.l | map('upper') | join('+') }} [{{ t.missing | upper }}]{% endfor %}",
+      "{{ t.n | string }} {{ t.l | upper }} {{ t.l | map('upper') | join('+') }} [{{ t.missing | upper }}]{% for k, v "
+      "in t.o | dictsort %}{{ k }}{{ v }}{% endfor %}{% endfor %}",
       *t);
   if (!jinja) FAIL(jinja.error().message);
   const auto prompt = jinja->render(
-      {}, false, {.tools = {R"({"f": 40.5, "i": 3, "b": true, "s": "a\u00e9", "l": ["x", "null"], "n": null})"}});
+      {}, false,
+      {.tools = {
+           R"({"f": 40.5, "i": 3, "b": true, "s": "a\u00e9", "l": ["x", "null"], "n": null, "o": {"b": 1, "C": 2, "a": 3, "B": 4}})"}});
   if (!prompt) FAIL(prompt.error().message);
-  CHECK(prompt->to_string("", "") == "40.5 3s True A\u00e9 None ['X', 'NULL'] X+NULL []");
+  CHECK(prompt->to_string("", "") == "40.5 3s True A\u00e9 None ['X', 'NULL'] X+NULL []a3b1B4C2");
 }
 
 TEST_CASE("an empty mapping is false, as in Python") {

@@ -104,14 +104,18 @@ class jinja_chat {
                                           [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
                                             return minja::Value(python_text(arguments.at("value")));
                                           }));
-      context->set("upper", minja::simple_function(
-                                "upper", {"text"}, [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
-                                  const minja::Value& value = arguments.at("text");
-                                  std::string text = value.is_null() ? std::string() : python_text(value);
-                                  for (char& c : text)
-                                    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-                                  return minja::Value(text);
-                                }));
+      context->set("upper",
+                   minja::simple_function(
+                       "upper", {"text"}, [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
+                         const minja::Value& value = arguments.at("text");
+                         return minja::Value(value.is_null() ? "" : in_case(python_text(value), 'a', 'z', 'A' - 'a'));
+                       }));
+      // Small letters and capitals alike, which the engine's own keeps apart.
+      context->set("dictsort",
+                   minja::simple_function("dictsort", {"value"},
+                                          [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
+                                            return sorted(arguments.at("value"));
+                                          }));
       // Tests that it knows behind `is`, for `selectattr` too.
       for (const bool wanted : {true, false})
         context->set(
@@ -198,6 +202,21 @@ class jinja_chat {
     return value.get<nlohmann::ordered_json>().dump(static_cast<int>(indent));
   }
 
+  static std::string in_case(std::string_view text, char first, char last, int shift) {
+    std::string out(text);
+    for (char& c : out)
+      if (c >= first && c <= last) c = static_cast<char>(c + shift);
+    return out;
+  }
+  static minja::Value sorted(minja::Value& object) {
+    std::vector<std::pair<std::string, std::size_t>> order;
+    const std::vector<minja::Value> keys = object.keys();
+    for (const minja::Value& key : keys) order.emplace_back(in_case(key.to_str(), 'A', 'Z', 'a' - 'A'), order.size());
+    std::sort(order.begin(), order.end());
+    minja::Value out = minja::Value::array();
+    for (const auto& [name, i] : order) out.push_back(minja::Value::array({keys[i], object.at(keys[i])}));
+    return out;
+  }
   /// What str() gives.
   static std::string python_text(const minja::Value& value) {
     return value.is_number_float() ? value.dump() : value.to_str();
