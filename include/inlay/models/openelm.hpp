@@ -165,7 +165,7 @@ struct openelm : detail::openelm_shape<C, Layers, std::make_index_sequence<Layer
           by_rule(),
           {.config = "qkv_multipliers", .what = checkpoint_statement::kind::reals, .reals = detail::openelm_queries}),
       checkpoint_statement{.config = "ffn_dim_divisor", .number = double(inner_divisor)},
-      checkpoint_statement{.config = "num_gqa_groups", .number = double(Layers[0].heads / Layers[0].kv_heads)},
+      checkpoint_statement{.config = "num_gqa_groups", .number = double(Layers[0].heads) / Layers[0].kv_heads},
       checkpoint_statement{.config = "ffn_with_glu", .what = checkpoint_statement::kind::truth, .number = 1},
       checkpoint_statement{
           .config = "normalize_qk_projections", .what = checkpoint_statement::kind::truth, .number = 1},
