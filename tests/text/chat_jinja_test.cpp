@@ -145,6 +145,14 @@ TEST_CASE("white space of Unicode is stripped as Python does, and kept where the
   if (!prompt) FAIL(prompt.error().message);
   CHECK(prompt->to_string("", "") ==
         "[a\u00a0b\r\n\x1f \x85 c|" + conversation[0].content + "][x\u200b|" + conversation[1].content + "]");
+  const auto quoted =
+      inlay::jinja_chat::make("{{ messages[0].content | tojson }}{{ messages | tojson(indent=1) }}", *t);
+  REQUIRE(quoted);
+  const std::vector<message> said{{chat_role::user, "\u3000a\u2028\r\\r\t\x1f\\\u00a0\" b"}};
+  const auto as_json = quoted->render(said, false);
+  REQUIRE(as_json);
+  const std::string one = "\"\u3000a\u2028\\r\\\\r\\t\\u001f\\\\\u00a0\\\" b\"";
+  CHECK(as_json->to_string("", "") == one + "[\n {\n  \"role\": \"user\",\n  \"content\": " + one + "\n }\n]");
 }
 
 TEST_CASE("tojson indents as Python does") {

@@ -4,8 +4,8 @@
 // template is a program, and one can be written that does not end: render those of checkpoints you trust.
 //
 // The text is that of Python's Jinja2. For that the engine is given the templates slightly rewritten (jinja_truth.hpp),
-// its white space and JSON replaced; it still takes an empty mapping for true in `default(x, true)` and in `select`
-// without a test.
+// its white space, JSON and some filters replaced; it still takes an empty mapping for true in `default(x, true)` and in
+// `select` without a test, prints nothing for a null, and finds mappings with an empty member unequal to themselves.
 #pragma once
 
 #if !defined(__cpp_exceptions)
@@ -198,8 +198,38 @@ class jinja_chat {
   static std::string json_text(minja::Value& arguments) {
     const minja::Value& value = arguments.at("value");
     const auto indent = arguments.get<std::int64_t>("indent", -1);
-    if (indent < 0 || value.is_primitive()) return value.dump(-1, true);
-    return value.get<nlohmann::ordered_json>().dump(static_cast<int>(indent));
+    if (indent < 0 || value.is_primitive()) return json_unmarked(value.dump(-1, true));
+    return json_unmarked(value.get<nlohmann::ordered_json>().dump(static_cast<int>(indent)));
+  }
+  /// JSON with the white space itself where the engine wrote the marks that stand for it.
+  static std::string json_unmarked(std::string_view text) {
+    constexpr std::string_view mark = R"(\r\t\r)", one = R"(\t)";
+    std::string out;
+    while (!text.empty()) {
+      if (text.starts_with(mark)) {
+        std::string marked(space_mark);
+        std::size_t size = mark.size();
+        while (marked.size() < space_mark.size() + space_bits) {
+          const std::string_view rest = text.substr(size);
+          const bool bit = rest.starts_with(one);
+          if (!bit && !rest.starts_with(' ')) break;
+          marked += bit ? '\t' : ' ';
+          size += bit ? one.size() : 1;
+        }
+        if (const auto code = marked_space(marked)) {
+          std::string space;
+          utf8::append(space, *code);
+          space = nlohmann::json(space).dump();
+          out.append(space, 1, space.size() - 2);
+          text.remove_prefix(size);
+          continue;
+        }
+      }
+      const std::size_t size = text[0] == '\\' && text.size() > 1 ? 2 : 1;
+      out += text.substr(0, size);
+      text.remove_prefix(size);
+    }
+    return out;
   }
 
   static std::string in_case(std::string_view text, char first, char last, int shift) {
