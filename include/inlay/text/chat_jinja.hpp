@@ -4,8 +4,8 @@
 // template is a program, and one can be written that does not end: render those of checkpoints you trust.
 //
 // The text is that of Python's Jinja2. For that the engine is given the templates slightly rewritten (jinja_truth.hpp),
-// its white space, JSON and some filters replaced; it still takes an empty mapping for true in `default(x, true)` and in
-// `select` without a test, prints nothing for a null, and finds mappings with an empty member unequal to themselves.
+// its white space, JSON and some filters replaced; it still takes an empty mapping for true in `default(x, true)` and
+// in `select` without a test, prints nothing for a null, and finds mappings with an empty member unequal to themselves.
 #pragma once
 
 #if !defined(__cpp_exceptions)
