@@ -31,7 +31,7 @@
 namespace inlay::detail {
 
 inline constexpr std::string_view saved_session_magic = "inlaySES";
-inline constexpr std::uint32_t saved_session_version = 2;
+inline constexpr std::uint32_t saved_session_version = 3;
 
 /// What has to be the same where a session is restored.
 struct saved_model {
@@ -97,6 +97,7 @@ class saved_session_writer {
       text(m.reasoning);
       number(std::uint64_t{m.calls.size()});
       for (const tool_call& c : m.calls) text(c.name), text(c.arguments), text(c.id);
+      text(m.call_id);
     }
   }
   /// The checksum.
@@ -220,6 +221,7 @@ class saved_session_reader {
       tool_call c{text(), text(), text()};
       m.calls.push_back(std::move(c));
     }
+    m.call_id = text();
     return m;
   }
 
