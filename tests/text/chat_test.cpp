@@ -242,6 +242,13 @@ TEST_CASE("what follows a reply that calls a tool") {
       ended = ended || before.ends_with(end);
     CHECK(ended);
   }
+  // Gemma's own words are behind the results in its template, before them when it writes.
+  auto spoken = conversation;
+  spoken[1].content = "let me see";
+  inlay::chat_prompt silent, said;
+  inlay::gemma4_chat{}.render(conversation, 2, true, silent);
+  inlay::gemma4_chat{}.render(spoken, 2, true, said);
+  CHECK(said.to_string("", "") == silent.to_string("", ""));
 }
 
 TEST_CASE("conversations with tools that a format cannot write are errors") {

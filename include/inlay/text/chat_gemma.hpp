@@ -121,7 +121,8 @@ struct gemma4_chat {
         detail::refuse_tool(tools[i], "has a description, type or list that the chat format cannot express", out);
     close(out);
   }
-  /// What follows the calls of message `i`: their results, what it says (if `says`), the end of its turn.
+  /// What follows the calls of message `i`: their results, what it says, the end of its turn. Without `says` the model
+  /// has written its words before the calls, and goes on behind the results.
   static void end(std::span<const message> conversation, std::size_t i, bool says, chat_prompt& out) {
     const message& m = conversation[i];
     bool answered = false;
@@ -136,7 +137,7 @@ struct gemma4_chat {
     if (says) out.text(detail::strip(m.role == chat_role::assistant ? answer_of(m.content) : m.content));
     if (!m.calls.empty() && !answered)
       out.control("<|tool_response>");
-    else if (!answered || !m.content.empty())
+    else if (!answered || (says && !m.content.empty()))
       close(out);
   }
   static void close(chat_prompt& out) {
