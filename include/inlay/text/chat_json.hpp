@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "inlay/text/utf8.hpp"
+#include "inlay/core/error.hpp"
 
 namespace inlay::detail {
 
@@ -30,142 +31,73 @@ struct chat_json {
   }
 };
 
-class chat_json_reader {
+/// Builds the value from a parser's events. Of equal keys the last counts, in the place of the first.
+class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit chat_json_reader(std::string_view text) : rest_(text) {}
-
-  std::optional<chat_json> read() {
-    chat_json out;
-    if (!value(out, 0)) return std::nullopt;
-    space();
-    if (!rest_.empty()) return std::nullopt;
-    return out;
+  static std::optional<chat_json> read(std::string_view text) {
+    using adapter = decltype(nlohmann::detail::input_adapter(text.data(), text.data()));
+    nlohmann::detail::parser<nlohmann::json, adapter> parser(
+        nlohmann::detail::input_adapter(text.data(), text.data() + text.size()), nullptr, false);
+    chat_json_reader reader;
+    if (!parser.sax_parse(static_cast<nlohmann::json_sax<nlohmann::json>*>(&reader))) return std::nullopt;
+    return std::move(reader.root_);
   }
+
+  bool null() override { return add({.what = kind::null, .text = "null"}); }
+  bool boolean(bool value) override { return add({.what = kind::boolean, .text = value ? "true" : "false"}); }
+  bool number_integer(number_integer_t value) override { return add({.what = kind::number, .text = concat(value)}); }
+  bool number_unsigned(number_unsigned_t value) override { return add({.what = kind::number, .text = concat(value)}); }
+  bool number_float(number_float_t, const string_t& text) override { return add({.what = kind::number, .text = text}); }
+  bool string(string_t& value) override { return add({.what = kind::string, .text = std::move(value)}); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(kind::object); }
+  bool start_array(std::size_t) override { return open(kind::array); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    chat_json& object = *open_.back();
+    const auto same = std::find(object.keys.begin(), object.keys.end(), name);
+    next_ = static_cast<std::size_t>(same - object.keys.begin());
+    if (same == object.keys.end()) {
+      object.keys.push_back(std::move(name));
+      object.values.emplace_back();
+    }
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
 
  private:
   static constexpr std::size_t max_depth = 64;
   using kind = chat_json::kind;
 
-  void space() {
-    const std::size_t n = rest_.find_first_not_of(" \t\r\n");
-    rest_.remove_prefix(n == rest_.npos ? rest_.size() : n);
+  chat_json& place() {
+    if (open_.empty()) return root_;
+    chat_json& in = *open_.back();
+    return in.is(kind::object) ? in.values[next_] : in.values.emplace_back();
   }
-  bool skip(std::string_view what) {
-    if (!rest_.starts_with(what)) return false;
-    rest_.remove_prefix(what.size());
+  bool add(chat_json value) {
+    place() = std::move(value);
     return true;
   }
-  bool value(chat_json& out, std::size_t depth) {
-    space();
-    if (rest_.empty() || depth > max_depth) return false;
-    if (rest_[0] == '"') {
-      out.what = kind::string;
-      return string(out.text);
-    }
-    if (rest_[0] == '{' || rest_[0] == '[') return container(out, depth);
-    for (const std::string_view name : {"true", "false", "null"}) {
-      if (!skip(name)) continue;
-      out.what = name == "null" ? kind::null : kind::boolean;
-      out.text = name;
-      return true;
-    }
-    out.what = kind::number;
-    return number(out.text);
-  }
-  bool container(chat_json& out, std::size_t depth) {
-    const bool object = rest_[0] == '{';
-    const std::string_view end = object ? "}" : "]";
-    out.what = object ? kind::object : kind::array;
-    rest_.remove_prefix(1);
-    space();
-    if (skip(end)) return true;
-    do {
-      chat_json* place = nullptr;
-      if (object) {
-        space();
-        std::string key;
-        if (!string(key)) return false;
-        space();
-        if (!skip(":")) return false;
-        // Of equal keys the last counts, in the place of the first.
-        for (std::size_t i = 0; i < out.keys.size() && place == nullptr; ++i)
-          if (out.keys[i] == key) *(place = &out.values[i]) = {};
-        if (place == nullptr) out.keys.push_back(std::move(key));
-      }
-      if (!value(place != nullptr ? *place : out.values.emplace_back(), depth + 1)) return false;
-      space();
-    } while (skip(","));
-    return skip(end);
-  }
-  std::string_view digits() {
-    const std::size_t n = rest_.find_first_not_of("0123456789");
-    const std::string_view out = rest_.substr(0, n);
-    rest_.remove_prefix(out.size());
-    return out;
-  }
-  bool number(std::string& out) {
-    const std::string_view all = rest_;
-    skip("-");
-    const std::string_view whole = digits();
-    if (whole.empty() || (whole.size() > 1 && whole[0] == '0')) return false;
-    if (skip(".") && digits().empty()) return false;
-    if (skip("e") || skip("E")) {
-      if (!skip("-")) skip("+");
-      if (digits().empty()) return false;
-    }
-    out = all.substr(0, all.size() - rest_.size());
+  bool open(kind what) {
+    if (open_.size() > max_depth) return false;
+    chat_json& made = place();
+    made = {.what = what};
+    open_.push_back(&made);
     return true;
   }
-  bool string(std::string& out) {
-    if (!skip("\"")) return false;
-    while (!rest_.empty()) {
-      const char c = rest_[0];
-      rest_.remove_prefix(1);
-      if (c == '"') return true;
-      if (static_cast<unsigned char>(c) < 0x20) return false;
-      if (c != '\\') {
-        out += c;
-        continue;
-      }
-      if (rest_.empty()) return false;
-      constexpr std::string_view names = "\"\\/bfnrt", meant = "\"\\/\b\f\n\r\t";
-      const char escape = rest_[0];
-      rest_.remove_prefix(1);
-      if (const std::size_t at = names.find(escape); at != names.npos) {
-        out += meant[at];
-      } else {
-        if (escape != 'u' || !character(out)) return false;
-      }
-    }
-    return false;
-  }
-  bool character(std::string& out) {
-    char32_t code = 0, low = 0;
-    if (!hexadecimal(code)) return false;
-    if (code >= 0xD800 && code < 0xE000) {
-      if (code >= 0xDC00 || !skip("\\u") || !hexadecimal(low) || low < 0xDC00 || low >= 0xE000) return false;
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    utf8::append(out, code);
-    return true;
-  }
-  bool hexadecimal(char32_t& out) {
-    if (rest_.size() < 4) return false;
-    for (const char c : rest_.substr(0, 4)) {
-      constexpr std::string_view lower = "0123456789abcdef", upper = "0123456789ABCDEF";
-      const std::size_t digit = std::min(lower.find(c), upper.find(c));
-      if (digit == lower.npos) return false;
-      out = out * 16 + static_cast<char32_t>(digit);
-    }
-    rest_.remove_prefix(4);
+  bool close() {
+    open_.pop_back();
     return true;
   }
 
-  std::string_view rest_;
+  chat_json root_;
+  std::vector<chat_json*> open_;  // a container moves only while it is not among them
+  std::size_t next_ = 0;          // the place of a key's value
 };
 
 /// Empty when the text is not JSON or nests deeper than 64 levels.
-inline std::optional<chat_json> read_chat_json(std::string_view text) { return chat_json_reader(text).read(); }
+inline std::optional<chat_json> read_chat_json(std::string_view text) { return chat_json_reader::read(text); }
 
 /// A string between quotes.
 inline void write_quoted(std::string_view text, std::string& out) {
