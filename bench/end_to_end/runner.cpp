@@ -16,6 +16,8 @@ std::optional<dtype> find_cache_type(std::string_view name) {
 }
 
 result<runner> runner::make(const language_model& model, thread_pool& pool, const runner_options& options) {
+  if (!model.stores(options.kv_type))
+    return fail(errc::argument, concat("The heads of this model cannot be stored as ", name(options.kv_type), "."));
   runner r;
   r.model_ = &model;
   r.pool_ = &pool;

@@ -84,10 +84,10 @@ TEST_CASE("divergence from a reference is that of the two distributions") {
   CHECK(none->divergence == doctest::Approx(0.0).epsilon(1e-6));
 
   const auto coarse = measure_perplexity(model(), pool, tokens,
-                                         {.window = window, .kv_type = inlay::dtype::q8_0, .reference = &model()});
+                                         {.window = window, .kv_type = inlay::dtype::bf16, .reference = &model()});
   REQUIRE(coarse.has_value());
   inlay::session exact(model(), {.context = window, .threads = 1, .kv_type = inlay::dtype::f32});
-  inlay::session approximate(model(), {.context = window, .threads = 1, .kv_type = inlay::dtype::q8_0});
+  inlay::session approximate(model(), {.context = window, .threads = 1, .kv_type = inlay::dtype::bf16});
   double expected = 0.0;
   for (std::size_t i = 0; i + 1 < window; ++i) {
     REQUIRE(exact.read(std::span(tokens).subspan(i, 1)).has_value());

@@ -70,9 +70,9 @@ class Pipes(unittest.TestCase):
         self.assertIn("no-such-file", run(*ask, "--template", "no-such-file").stderr)
 
     def test_a_full_context_is_told(self):
-        result = run(MODEL, "--prompt", "Count to one hundred.", "--context", "48", "--when-full", "stop")
+        result = run(MODEL, "--prompt", "Tell me a long story.", "--context", "44", "--when-full", "stop")
         self.assertEqual(result.returncode, 0)
-        self.assertIn("context of 48 tokens is full", result.stderr)
+        self.assertIn("context of 44 tokens is full", result.stderr)
 
     def test_errors(self):
         other = run(OTHER, "--prompt", "Hello")
