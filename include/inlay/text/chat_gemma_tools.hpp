@@ -112,9 +112,11 @@ class gemma_tools {
   /// Members in the order of their keys, small letters and capitals alike.
   static std::vector<std::size_t> sorted(const chat_json& object) {
     std::vector<std::pair<std::string, std::size_t>> keys;
+    keys.reserve(object.keys.size());
     for (const std::string& key : object.keys) keys.emplace_back(lower(key), keys.size());
     std::sort(keys.begin(), keys.end());
     std::vector<std::size_t> out;
+    out.reserve(keys.size());
     for (const auto& [key, i] : keys) out.push_back(i);
     return out;
   }

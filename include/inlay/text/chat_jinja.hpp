@@ -241,6 +241,7 @@ class jinja_chat {
   static minja::Value sorted(minja::Value& object) {
     std::vector<std::pair<std::string, std::size_t>> order;
     const std::vector<minja::Value> keys = object.keys();
+    order.reserve(keys.size());
     for (const minja::Value& key : keys) order.emplace_back(in_case(key.to_str(), 'A', 'Z', 'a' - 'A'), order.size());
     std::sort(order.begin(), order.end());
     minja::Value out = minja::Value::array();
