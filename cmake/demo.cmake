@@ -20,5 +20,5 @@ add_custom_target(demo
   COMMAND ${INLAY_GET_MODEL} ${INLAY_DEMO_MODEL}
   COMMAND "${CMAKE_COMMAND}" -E echo "> ${INLAY_DEMO_QUESTION}"
   COMMAND "${_inlay_chat_folder}/chat${CMAKE_EXECUTABLE_SUFFIX}" "${_inlay_demo_file}" --prompt "${INLAY_DEMO_QUESTION}"
-          --temperature 0 --stats
+          --temperature 0 --repeat-penalty 1.1 --max-tokens 200 --stats
   USES_TERMINAL VERBATIM)
