@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
-#include "inlay/io/json_events.hpp"
+#include "inlay/core/json_events.hpp"
 #include "inlay/io/mapped_file.hpp"
 
 namespace inlay {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "inlay/io/json_events.hpp"
+#include "inlay/core/json_events.hpp"
 
 namespace inlay::detail {
 

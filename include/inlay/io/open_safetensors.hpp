@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/json_events.hpp"
 #include "inlay/io/checkpoint.hpp"
-#include "inlay/io/json_events.hpp"
 #include "inlay/io/mapped_file.hpp"
 #include "inlay/io/safetensors.hpp"
 #include "inlay/io/untrusted.hpp"

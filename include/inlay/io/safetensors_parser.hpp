@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
-#include "inlay/io/json_events.hpp"
+#include "inlay/core/json_events.hpp"
 #include "inlay/io/safetensors_file.hpp"
 #include "inlay/io/sorted_index.hpp"
 #include "inlay/io/untrusted.hpp"

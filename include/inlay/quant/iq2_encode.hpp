@@ -86,6 +86,7 @@ struct iq2_line {
   std::uint8_t codes[4] = {};
   float squares = 0, products = 0;  ///< of the combinations that were taken
 
+  iq2_line() = default;
   iq2_line(const iq2_octet* octets, float scale) {
     for (std::size_t i = 0; i < 4; ++i) {
       codes[i] = static_cast<std::uint8_t>(octets[i].nearest(scale));
@@ -144,24 +145,25 @@ inline void encode(const float* from, block<dtype::iq2_xxs>& to, const float* im
     for (std::size_t k = 0; k < 8; ++k) {
       const float middle = detail::nearest_whole(
           detail::bounded((8.0f * wanted[k] * detail::inverse_or_zero(stored) - 1.0f) * 0.5f, 0.0f, 15.0f));
+      detail::iq2_line taken;
       float line_error = 0, line_scale = -1;
       for (int step = -1; step <= 1; ++step) {
         const float l = detail::bounded(middle + static_cast<float>(step), 0.0f, 15.0f), scale = stored * unit(l);
         const detail::iq2_line line(octets.data() + 4 * k, scale);
         if (line_scale >= 0 && !(line.error(scale) < line_error)) continue;
+        taken = line;
         line_error = line.error(scale);
         line_scale = l;
-        std::uint32_t word = static_cast<std::uint32_t>(l) << 28;
-        for (std::size_t i = 0; i < 4; ++i) {
-          qs[8 * k + i] = line.codes[i];
-          word |= (octets[4 * k + i].signs & 127u) << (7 * i);
-        }
-        for (std::size_t i = 0; i < 4; ++i) qs[8 * k + 4 + i] = static_cast<std::uint8_t>(word >> (8 * i));
       }
-      const detail::iq2_line line(octets.data() + 4 * k, stored * unit(line_scale));
+      std::uint32_t word = static_cast<std::uint32_t>(line_scale) << 28;
+      for (std::size_t i = 0; i < 4; ++i) {
+        qs[8 * k + i] = taken.codes[i];
+        word |= (octets[4 * k + i].signs & 127u) << (7 * i);
+      }
+      for (std::size_t i = 0; i < 4; ++i) qs[8 * k + 4 + i] = static_cast<std::uint8_t>(word >> (8 * i));
       error += line_error;
-      squares += unit(line_scale) * unit(line_scale) * line.squares;
-      products += unit(line_scale) * line.products;
+      squares += unit(line_scale) * unit(line_scale) * taken.squares;
+      products += unit(line_scale) * taken.products;
     }
     if (round != 0 && !(error < best)) break;
     best = error;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/json_events.hpp"
 
 namespace inlay::detail {
 
@@ -32,16 +32,9 @@ struct chat_json {
 };
 
 /// Builds the value from a parser's events. Of equal keys the last counts, in the place of the first.
-class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
+class chat_json_reader final : public json_events {
  public:
-  static std::optional<chat_json> read(std::string_view text) {
-    using adapter = decltype(nlohmann::detail::input_adapter(text.data(), text.data()));
-    nlohmann::detail::parser<nlohmann::json, adapter> parser(
-        nlohmann::detail::input_adapter(text.data(), text.data() + text.size()), nullptr, false);
-    chat_json_reader reader;
-    if (!parser.sax_parse(static_cast<nlohmann::json_sax<nlohmann::json>*>(&reader))) return std::nullopt;
-    return std::move(reader.root_);
-  }
+  chat_json take() { return std::move(root_); }
 
   bool null() override { return add({.what = kind::null, .text = "null"}); }
   bool boolean(bool value) override { return add({.what = kind::boolean, .text = value ? "true" : "false"}); }
@@ -49,7 +42,6 @@ class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(number_unsigned_t value) override { return add({.what = kind::number, .text = concat(value)}); }
   bool number_float(number_float_t, const string_t& text) override { return add({.what = kind::number, .text = text}); }
   bool string(string_t& value) override { return add({.what = kind::string, .text = std::move(value)}); }
-  bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(kind::object); }
   bool start_array(std::size_t) override { return open(kind::array); }
   bool end_object() override { return close(); }
@@ -64,10 +56,8 @@ class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
     }
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
 
  private:
-  static constexpr std::size_t max_depth = 64;
   using kind = chat_json::kind;
 
   chat_json& place() {
@@ -80,7 +70,7 @@ class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool open(kind what) {
-    if (open_.size() > max_depth) return false;
+    if (!enter()) return false;
     chat_json& made = place();
     made = {.what = what};
     open_.push_back(&made);
@@ -88,6 +78,7 @@ class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool close() {
     open_.pop_back();
+    leave();
     return true;
   }
 
@@ -97,7 +88,11 @@ class chat_json_reader final : public nlohmann::json_sax<nlohmann::json> {
 };
 
 /// Empty when the text is not JSON or nests deeper than 64 levels.
-inline std::optional<chat_json> read_chat_json(std::string_view text) { return chat_json_reader::read(text); }
+inline std::optional<chat_json> read_chat_json(std::string_view text) {
+  chat_json_reader reader;
+  if (!reader.read(text, "")) return std::nullopt;
+  return reader.take();
+}
 
 /// A string between quotes.
 inline void write_quoted(std::string_view text, std::string& out) {

@@ -190,7 +190,7 @@ struct nemotron3_chat {
 
  private:
   void declare(chat_prompt& out) const {
-    out.text("# Tools\n\nYou have access to the following functions:\n\n<tools>");
+    out.text(detail::tagged_calls::begin_of_tools);
     const auto all = detail::read_tools(tools, true, out);
     for (std::size_t i = 0; i < all.size(); ++i)
       if (!declare(all[i].function(), out))

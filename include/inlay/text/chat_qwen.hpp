@@ -33,7 +33,7 @@ struct qwen_tools {
   }
   /// Qwen3.5's, before what the system says.
   static void declare_tagged(std::span<const std::string> tools, chat_prompt& out) {
-    out.text("# Tools\n\nYou have access to the following functions:\n\n<tools>");
+    out.text(tagged_calls::begin_of_tools);
     list(tools, out);
     out.text(tagged_calls::instructions);
   }

@@ -112,6 +112,8 @@ inline std::string json_or_text(const chat_json& value) {
 
 /// Functions with a tag for each argument: how Qwen3.5 and Nemotron 3 are told to call.
 struct tagged_calls {
+  static constexpr std::string_view begin_of_tools =
+      "# Tools\n\nYou have access to the following functions:\n\n<tools>";
   static constexpr std::string_view instructions =
       "\n\nIf you choose to call a function ONLY reply in the following format with NO suffix:\n\n<tool_call>\n"
       "<function=example_function_name>\n<parameter=example_parameter_1>\nvalue_1\n</parameter>\n"
