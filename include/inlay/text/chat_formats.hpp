@@ -37,6 +37,17 @@ inline bool follows_reply(std::span<const message> conversation, std::size_t fro
   return from != 0 && from <= conversation.size() && conversation[from - 1].role == chat_role::assistant;
 }
 
+/// A turn of ChatML and of the formats that came from it.
+inline void begin_chatml_turn(std::string_view role, chat_prompt& out) {
+  out.control("<|im_start|>");
+  out.text(role);
+  out.text("\n");
+}
+inline void end_chatml_turn(chat_prompt& out) {
+  out.control("<|im_end|>");
+  out.text("\n");
+}
+
 }  // namespace detail
 
 /// ChatML: SmolLM2 and many fine-tunes. Stops at <|im_end|>.
@@ -44,14 +55,12 @@ struct chatml {
   std::string default_system = {};  ///< put first when the conversation has no system message; empty: nothing
 
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
-    if (detail::follows_reply(conversation, from)) close(out);
+    if (detail::follows_reply(conversation, from)) detail::end_chatml_turn(out);
     if (from == 0 && !default_system.empty() && !conversation.empty() && conversation[0].role != chat_role::system)
       turn("system", default_system, out);
     for (std::size_t i = from; i < conversation.size(); ++i)
       turn(name(conversation[i].role), conversation[i].content, out);
-    if (!open_reply) return;
-    out.control("<|im_start|>");
-    out.text("assistant\n");
+    if (open_reply) detail::begin_chatml_turn("assistant", out);
   }
   std::span<const std::string_view> stop_names() const noexcept {
     static constexpr std::string_view names[] = {"<|im_end|>"};
@@ -60,15 +69,9 @@ struct chatml {
 
  private:
   static void turn(std::string_view role, std::string_view content, chat_prompt& out) {
-    out.control("<|im_start|>");
-    out.text(role);
-    out.text("\n");
+    detail::begin_chatml_turn(role, out);
     out.text(content);
-    close(out);
-  }
-  static void close(chat_prompt& out) {
-    out.control("<|im_end|>");
-    out.text("\n");
+    detail::end_chatml_turn(out);
   }
 };
 
@@ -123,8 +126,7 @@ struct llama3_chat {
     out.text(
         "Given the following functions, please respond with a JSON for a function call with its proper arguments that "
         "best answers the given prompt.\n\nRespond in the format {\"name\": function name, \"parameters\": dictionary "
-        "of "
-        "argument name and its value}.Do not use variables.\n\n");
+        "of argument name and its value}.Do not use variables.\n\n");
     constexpr std::size_t indent = 4;
     for (const detail::chat_tool& tool : detail::read_tools(tools, true, out))
       out.text(concat(detail::json_text(tool.whole, indent), "\n\n"));

@@ -142,10 +142,10 @@ struct nemotron3_chat {
   std::vector<std::string> tools = {};  ///< JSON objects that declare functions
 
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
-    if (detail::follows_reply(conversation, from)) close(out);
+    if (detail::follows_reply(conversation, from)) detail::end_chatml_turn(out);
     std::size_t i = from;
     if (from == 0) {
-      begin("system", out);
+      detail::begin_chatml_turn("system", out);
       std::string_view system;
       if (!conversation.empty() && conversation[0].role == chat_role::system) system = conversation[i++].content;
       out.text(system);
@@ -153,20 +153,20 @@ struct nemotron3_chat {
         if (!system.empty()) out.text("\n\n");
         declare(out);
       }
-      close(out);
+      detail::end_chatml_turn(out);
     }
     const std::size_t question = detail::last_user(conversation);
     for (; i < conversation.size(); ++i) {
       const message& m = conversation[i];
       if (m.role == chat_role::tool) {
-        if (i != 0 && conversation[i - 1].role != chat_role::tool) begin("user", out);
+        if (i != 0 && conversation[i - 1].role != chat_role::tool) detail::begin_chatml_turn("user", out);
         out.text("<tool_response>\n");
         out.text(m.content);
         out.text("\n</tool_response>\n");
-        if (i + 1 == conversation.size() || conversation[i + 1].role != chat_role::tool) close(out);
+        if (i + 1 == conversation.size() || conversation[i + 1].role != chat_role::tool) detail::end_chatml_turn(out);
         continue;
       }
-      begin(name(m.role), out);
+      detail::begin_chatml_turn(name(m.role), out);
       if (m.role == chat_role::assistant) {
         out.text(detail::strip(reply(m, question != static_cast<std::size_t>(-1) && i < question)));
         for (const tool_call& call : m.calls) {
@@ -177,10 +177,10 @@ struct nemotron3_chat {
       } else {
         out.text(m.content);
       }
-      close(out);
+      detail::end_chatml_turn(out);
     }
     if (!open_reply) return;
-    begin("assistant", out);
+    detail::begin_chatml_turn("assistant", out);
     out.text(thinking ? "<think>\n" : "<think></think>");
   }
   std::span<const std::string_view> stop_names() const noexcept {
@@ -245,15 +245,6 @@ struct nemotron3_chat {
   }
   static void tagged(std::string_view tag, std::string_view text, chat_prompt& out) {
     out.text(concat("\n<", tag, ">", text, "</", tag, ">"));
-  }
-  static void begin(std::string_view role, chat_prompt& out) {
-    out.control("<|im_start|>");
-    out.text(role);
-    out.text("\n");
-  }
-  static void close(chat_prompt& out) {
-    out.control("<|im_end|>");
-    out.text("\n");
   }
   static std::string reply(const message& m, bool past) {
     std::string content;

@@ -46,19 +46,14 @@ struct qwen_tools {
   }
   /// Results in a row are one turn of the user; message `i` is one.
   static void result(std::span<const message> conversation, std::size_t i, std::string_view text, chat_prompt& out) {
-    if (i == 0 || conversation[i - 1].role != chat_role::tool) begin("user", out);
-    out.text("\n<tool_response>\n");
+    if (i == 0 || conversation[i - 1].role != chat_role::tool)
+      begin_chatml_turn("user", out);
+    else
+      out.text("\n");
+    out.text("<tool_response>\n");
     out.text(text);
     out.text("\n</tool_response>");
-    if (i + 1 == conversation.size() || conversation[i + 1].role != chat_role::tool) close(out);
-  }
-  static void begin(std::string_view role, chat_prompt& out) {
-    out.control("<|im_start|>");
-    out.text(role);
-  }
-  static void close(chat_prompt& out) {
-    out.control("<|im_end|>");
-    out.text("\n");
+    if (i + 1 == conversation.size() || conversation[i + 1].role != chat_role::tool) end_chatml_turn(out);
   }
 };
 
@@ -70,20 +65,19 @@ struct qwen2_chat {
   std::vector<std::string> tools = {};  ///< JSON objects that declare functions
 
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
-    if (detail::follows_reply(conversation, from)) close(out);
+    if (detail::follows_reply(conversation, from)) detail::end_chatml_turn(out);
     std::size_t i = from;
     if (from == 0) {
       const bool stated = !conversation.empty() && conversation[0].role == chat_role::system;
       const std::string_view system = stated ? std::string_view(conversation[i++].content) : default_system;
       if (stated || !tools.empty() || (!system.empty() && !conversation.empty())) {
-        begin("system", out);
-        out.text("\n");
+        detail::begin_chatml_turn("system", out);
         out.text(system);
         if (!tools.empty()) {
           out.text("\n\n");
           detail::qwen_tools::declare(tools, out);
         }
-        close(out);
+        detail::end_chatml_turn(out);
       }
     }
     for (; i < conversation.size(); ++i) {
@@ -92,29 +86,20 @@ struct qwen2_chat {
         detail::qwen_tools::result(conversation, i, m.content, out);
         continue;
       }
-      begin(name(m.role), out);
-      if (m.calls.empty() || !m.content.empty()) {
-        out.text("\n");
-        out.text(m.content);
+      detail::begin_chatml_turn(name(m.role), out);
+      out.text(m.content);
+      for (std::size_t c = 0; c < m.calls.size(); ++c) {
+        if (c != 0 || !m.content.empty()) out.text("\n");
+        detail::qwen_tools::call(m.calls[c], out);
       }
-      for (const tool_call& c : m.calls) {
-        out.text("\n");
-        detail::qwen_tools::call(c, out);
-      }
-      close(out);
+      detail::end_chatml_turn(out);
     }
-    if (!open_reply) return;
-    begin("assistant", out);
-    out.text("\n");
+    if (open_reply) detail::begin_chatml_turn("assistant", out);
   }
   std::span<const std::string_view> stop_names() const noexcept {
     static constexpr std::string_view names[] = {"<|im_end|>"};
     return names;
   }
-
- private:
-  static void begin(std::string_view role, chat_prompt& out) { detail::qwen_tools::begin(role, out); }
-  static void close(chat_prompt& out) { detail::qwen_tools::close(out); }
 };
 
 /// Qwen3 and Qwen3.5. Thoughts are shown again only in replies to the last question.
@@ -127,13 +112,12 @@ struct qwen3_chat {
   std::vector<std::string> tools = {};  ///< JSON objects that declare functions
 
   void render(std::span<const message> conversation, std::size_t from, bool open_reply, chat_prompt& out) const {
-    if (detail::follows_reply(conversation, from)) close(out);
+    if (detail::follows_reply(conversation, from)) detail::end_chatml_turn(out);
     const bool strip = style == version::v3_5;
     const std::size_t query = last_query(conversation);
     std::size_t i = from;
     if (from == 0 && !tools.empty()) {
-      begin("system", out);
-      out.text("\n");
+      detail::begin_chatml_turn("system", out);
       const bool stated = !conversation.empty() && conversation[0].role == chat_role::system;
       const std::string_view system = stated ? std::string_view(conversation[i++].content) : std::string_view{};
       if (strip) {
@@ -144,7 +128,7 @@ struct qwen3_chat {
         if (stated) out.text("\n\n");
         detail::qwen_tools::declare(tools, out);
       }
-      close(out);
+      detail::end_chatml_turn(out);
     }
     for (; i < conversation.size(); ++i) {
       const message& m = conversation[i];
@@ -152,17 +136,15 @@ struct qwen3_chat {
         detail::qwen_tools::result(conversation, i, strip ? detail::strip(m.content) : m.content, out);
         continue;
       }
-      begin(name(m.role), out);
-      out.text("\n");
+      detail::begin_chatml_turn(name(m.role), out);
       if (m.role == chat_role::assistant)
         reply(m, i, query, i + 1 == conversation.size(), out);
       else
         out.text(strip ? detail::strip(m.content) : m.content);
-      close(out);
+      detail::end_chatml_turn(out);
     }
     if (!open_reply) return;
-    begin("assistant", out);
-    out.text("\n");
+    detail::begin_chatml_turn("assistant", out);
     if (!thinking)
       out.text("<think>\n\n</think>\n\n");
     else if (style == version::v3_5)
@@ -174,9 +156,6 @@ struct qwen3_chat {
   }
 
  private:
-  static void begin(std::string_view role, chat_prompt& out) { detail::qwen_tools::begin(role, out); }
-  static void close(chat_prompt& out) { detail::qwen_tools::close(out); }
-
   // The last message of the user that is not the result of a tool; without one, the last message.
   std::size_t last_query(std::span<const message> conversation) const noexcept {
     for (std::size_t i = conversation.size(); i-- != 0;) {
