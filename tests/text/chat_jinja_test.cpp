@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,28 @@ std::string read(const char* path) {
   return std::string((std::istreambuf_iterator<char>(file)), {});
 }
 
+struct jinja_fixture {
+  tiny_vocabulary words = vocabulary();
+  std::unique_ptr<inlay::tokenizer> tokens = words.make();
+
+  jinja_fixture() { REQUIRE(tokens); }
+
+  /// What the template of this source prints; the error's message where there is one.
+  std::string printed(std::string_view source, const std::vector<message>& conversation, bool reply,
+                      const inlay::jinja_settings& settings = {}) const {
+    const auto jinja = inlay::jinja_chat::make(source, *tokens);
+    if (!jinja) return jinja.error().message;
+    const auto prompt = jinja->render(conversation, reply, settings);
+    return prompt ? prompt->to_string("<s>", "</s>") : prompt.error().message;
+  }
+  std::vector<inlay::token_id> ids(const inlay::chat_prompt& prompt, bool at_start = true) const {
+    std::vector<inlay::token_id> out;
+    const auto encoded = inlay::encode(*tokens, prompt, at_start, out);
+    if (!encoded) FAIL(encoded.error().message);
+    return out;
+  }
+};
+
 constexpr const char* chatml_source =
     "{{ bos_token }}{% for message in messages %}\n"
     "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' -}}\n"
@@ -40,11 +63,8 @@ constexpr const char* chatml_source =
 
 }  // namespace
 
-TEST_CASE("a template gives what the format of its family gives") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  const auto jinja = inlay::jinja_chat::make(chatml_source, *t);
+TEST_CASE_FIXTURE(jinja_fixture, "a template gives what the format of its family gives") {
+  const auto jinja = inlay::jinja_chat::make(chatml_source, *tokens);
   if (!jinja) FAIL(jinja.error().message);
   const std::vector<message> conversation{{chat_role::system, "be brief"},
                                           {chat_role::user,
@@ -59,37 +79,26 @@ TEST_CASE("a template gives what the format of its family gives") {
     expected.bos();
     inlay::chatml{}.render(conversation, 0, reply, expected);
     CHECK(prompt->to_string("<s>", "</s>") == expected.to_string("<s>", "</s>"));
-    std::vector<inlay::token_id> ids, expected_ids;
-    REQUIRE(inlay::encode(*t, *prompt, true, ids));
-    REQUIRE(inlay::encode(*t, expected, true, expected_ids));
-    CHECK(ids == expected_ids);
+    CHECK(ids(*prompt) == ids(expected));
   }
 }
 
-TEST_CASE("tools, thoughts and the date reach the template, and what it cuts out of replies is cut out") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  const auto jinja = inlay::jinja_chat::make(
+TEST_CASE_FIXTURE(jinja_fixture,
+                  "tools, thoughts and the date reach the template, which cuts what it likes out of replies") {
+  constexpr const char* source =
       "{{ strftime_now('%Y') }}{% for tool in tools %}[{{ tool | tojson }}]{% endfor %}"
       "{{ enable_thinking is defined and enable_thinking is false }}"
       "{% for m in messages %}{{ m.content.split('</think>')[-1] }}"
-      "{% for c in m.tool_calls %}({{ c.function.name }}:{{ c.function.arguments.city }}){% endfor %}{% endfor %}",
-      *t);
-  if (!jinja) FAIL(jinja.error().message);
+      "{% for c in m.tool_calls %}({{ c.function.name }}:{{ c.function.arguments.city }}){% endfor %}{% endfor %}";
   std::vector<message> conversation{{chat_role::user, "a</think>b"}, {chat_role::assistant, "<think>c</think>d"}};
   conversation[1].calls.push_back({"weather", R"({"city": "Paris"})"});
-  const auto prompt =
-      jinja->render(conversation, true, {.tools = {R"({"name": "weather"})"}, .thinking = false, .date = "2024"});
-  if (!prompt) FAIL(prompt.error().message);
-  CHECK(prompt->to_string("", "") == "2024[{\"name\": \"weather\"}]Truea</think>bd(weather:Paris)");
+  CHECK(printed(source, conversation, true, {.tools = {R"({"name": "weather"})"}, .thinking = false, .date = "2024"}) ==
+        "2024[{\"name\": \"weather\"}]Truea</think>bd(weather:Paris)");
 }
 
-TEST_CASE("a template as a chat format continues a conversation as the format of its family does") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  auto jinja = inlay::jinja_format::make(chatml_source, *t);
+TEST_CASE_FIXTURE(jinja_fixture,
+                  "a template as a chat format continues a conversation as the format of its family does") {
+  auto jinja = inlay::jinja_format::make(chatml_source, *tokens);
   if (!jinja) FAIL(jinja.error().message);
   const inlay::any_chat_format format = inlay::custom_chat_format(*std::move(jinja));
   REQUIRE(format.stop_names().size() == 1);
@@ -105,99 +114,63 @@ TEST_CASE("a template as a chat format continues a conversation as the format of
       format.render(conversation, from, reply, prompt);
       if (from == 0) expected.bos();
       inlay::chatml{}.render(conversation, from, reply, expected);
-      std::vector<inlay::token_id> ids, expected_ids;
-      const auto encoded = inlay::encode(*t, prompt, from == 0, ids);
-      if (!encoded) FAIL(encoded.error().message);
-      REQUIRE(inlay::encode(*t, expected, from == 0, expected_ids));
-      CHECK(ids == expected_ids);
+      CHECK(ids(prompt, from == 0) == ids(expected, from == 0));
     }
   }
 }
 
-TEST_CASE("a template that refuses a conversation is an error of the prompt") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
+TEST_CASE_FIXTURE(jinja_fixture, "a template that refuses a conversation is an error of the prompt") {
   auto jinja = inlay::jinja_format::make(
-      "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no') }}{% endif %}{% endfor %}", *t);
+      "{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('no') }}{% endif %}{% endfor %}",
+      *tokens);
   REQUIRE(jinja);
   CHECK(jinja->stop_names().empty());
   inlay::chat_prompt prompt;
   const message said[] = {{chat_role::assistant, "a"}};
   jinja->render(said, 0, true, prompt);
-  std::vector<inlay::token_id> ids;
-  const auto encoded = inlay::encode(*t, prompt, true, ids);
+  std::vector<inlay::token_id> none;
+  const auto encoded = inlay::encode(*tokens, prompt, true, none);
   REQUIRE_FALSE(encoded);
   CHECK(encoded.error().message.find("no") != std::string::npos);
-  CHECK(ids.empty());
+  CHECK(none.empty());
 }
 
-TEST_CASE("white space of Unicode is stripped as Python does, and kept where the template keeps it") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  const auto jinja =
-      inlay::jinja_chat::make("{% for m in messages %}[{{ m.content | trim }}|{{ m.content }}]{% endfor %}", *t);
-  if (!jinja) FAIL(jinja.error().message);
+TEST_CASE_FIXTURE(jinja_fixture,
+                  "white space of Unicode is stripped as Python does, and kept where the template keeps it") {
   const std::vector<message> conversation{{chat_role::user, "\u3000\u2028a\u00a0b\r\n\x1f \x85 c\x0b\u2009"},
                                           {chat_role::assistant, "\r\t\r                x\u200b"}};
-  const auto prompt = jinja->render(conversation, false);
-  if (!prompt) FAIL(prompt.error().message);
-  CHECK(prompt->to_string("", "") ==
+  CHECK(printed("{% for m in messages %}[{{ m.content | trim }}|{{ m.content }}]{% endfor %}", conversation, false) ==
         "[a\u00a0b\r\n\x1f \x85 c|" + conversation[0].content + "][x\u200b|" + conversation[1].content + "]");
-  const auto quoted =
-      inlay::jinja_chat::make("{{ messages[0].content | tojson }}{{ messages | tojson(indent=1) }}", *t);
-  REQUIRE(quoted);
   const std::vector<message> said{{chat_role::user, "\u3000a\u2028\r\\r\t\x1f\\\u00a0\" b"}};
-  const auto as_json = quoted->render(said, false);
-  REQUIRE(as_json);
   const std::string one = "\"\u3000a\u2028\\r\\\\r\\t\\u001f\\\\\u00a0\\\" b\"";
-  CHECK(as_json->to_string("", "") == one + "[\n {\n  \"role\": \"user\",\n  \"content\": " + one + "\n }\n]");
+  CHECK(printed("{{ messages[0].content | tojson }}{{ messages | tojson(indent=1) }}", said, false) ==
+        one + "[\n {\n  \"role\": \"user\",\n  \"content\": " + one + "\n }\n]");
 }
 
-TEST_CASE("tojson indents as Python does") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  const auto jinja = inlay::jinja_chat::make(
-      "{% for tool in tools %}{{ tool | tojson(indent=2) }}{{ tool | tojson }}{% endfor %}", *t);
-  if (!jinja) FAIL(jinja.error().message);
-  const auto prompt =
-      jinja->render({}, false, {.tools = {R"({"a": {}, "b": [], "c": [1, 2.5, null, true, "\u00e9\"</s>"]})"}});
-  if (!prompt) FAIL(prompt.error().message);
-  CHECK(prompt->to_string("", "") ==
+TEST_CASE_FIXTURE(jinja_fixture, "tojson indents as Python does") {
+  const std::string text =
+      printed("{% for tool in tools %}{{ tool | tojson(indent=2) }}{{ tool | tojson }}{% endfor %}", {}, false,
+              {.tools = {R"({"a": {}, "b": [], "c": [1, 2.5, null, true, "\u00e9\"</s>"]})"}});
+  CHECK(text ==
         "{\n  \"a\": {},\n  \"b\": [],\n  \"c\": [\n    1,\n    2.5,\n    null,\n    true,\n    \"\u00e9\\\"</s>\"\n  "
         "]\n}"
         "{\"a\": {}, \"b\": [], \"c\": [1, 2.5, null, true, \"\u00e9\\\"</s>\"]}");
 }
 
-TEST_CASE("filters that make texts take any value, as Python's do") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  const auto jinja = inlay::jinja_chat::make(
+TEST_CASE_FIXTURE(jinja_fixture, "filters that make texts take any value, as Python's do") {
+  constexpr const char* source =
       "{% for t in tools %}{{ t.f | string }} {{ t.i | string ~ 's' }} {{ t.b | string }} {{ t.s | string | upper }} "
       "{{ t.n | string }} {{ t.l | upper }} {{ t.l | map('upper') | join('+') }} [{{ t.missing | upper }}]{% for k, v "
-      "in t.o | dictsort %}{{ k }}{{ v }}{% endfor %}{% endfor %}",
-      *t);
-  if (!jinja) FAIL(jinja.error().message);
-  const auto prompt = jinja->render(
-      {}, false,
-      {.tools = {
-           R"({"f": 40.5, "i": 3, "b": true, "s": "a\u00e9", "l": ["x", "null"], "n": null, "o": {"b": 1, "C": 2, "a": 3, "B": 4}})"}});
-  if (!prompt) FAIL(prompt.error().message);
-  CHECK(prompt->to_string("", "") == "40.5 3s True A\u00e9 None ['X', 'NULL'] X+NULL []a3b1B4C2");
+      "in t.o | dictsort %}{{ k }}{{ v }}{% endfor %}{% endfor %}";
+  const std::string values = R"({"f": 40.5, "i": 3, "b": true, "s": "a\u00e9", "l": ["x", "null"], "n": null, )"
+                             R"("o": {"b": 1, "C": 2, "a": 3, "B": 4}})";
+  CHECK(printed(source, {}, false, {.tools = {values}}) == "40.5 3s True A\u00e9 None ['X', 'NULL'] X+NULL []a3b1B4C2");
 }
 
-TEST_CASE("an empty mapping is false, as in Python") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
+TEST_CASE_FIXTURE(jinja_fixture, "an empty mapping is false, as in Python") {
   const auto text_of = [&](std::string_view source) {
-    const auto jinja = inlay::jinja_chat::make(inlay::concat("{% for t in tools %}", source, "{% endfor %}"), *t);
-    if (!jinja) FAIL(jinja.error().message);
-    const auto prompt = jinja->render({}, false, {.tools = {R"({"e": {}, "f": {"x": 1}, "l": [], "s": "if {{"})"}});
-    return prompt ? prompt->to_string("", "") : prompt.error().message;
+    return printed(inlay::concat("{% for t in tools %}", source, "{% endfor %}"), {}, false,
+                   {.tools = {R"({"e": {}, "f": {"x": 1}, "l": [], "s": "if {{"})"}});
   };
   CHECK(text_of("{%- if t.e -%} 1 {%- elif t['e'] %}2{% elif t.f %}3{% endif %}") == "3");
   CHECK(text_of("{{- not t.e }}{{ not t.f }}{{ not (t.e) }}{{ not t['e'] and true }}") == "TrueFalseTrueTrue");
@@ -215,39 +188,29 @@ TEST_CASE("an empty mapping is false, as in Python") {
                 "'y') }}") == "2n1y");
 }
 
-TEST_CASE("messages are chosen by what they have") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
-  const auto jinja = inlay::jinja_chat::make(
+TEST_CASE_FIXTURE(jinja_fixture, "messages are chosen by what they have") {
+  constexpr const char* source =
       "{% for m in messages | selectattr('tool_calls', 'undefined') %}[{{ m.content }}]{% endfor %}"
       "{% for m in messages | selectattr('tool_calls', 'defined') %}({{ m.content }}){% endfor %}"
-      "{% for m in messages | rejectattr('tool_calls', 'defined') %}<{{ m.content }}>{% endfor %}",
-      *t);
-  if (!jinja) FAIL(jinja.error().message);
+      "{% for m in messages | rejectattr('tool_calls', 'defined') %}<{{ m.content }}>{% endfor %}";
   std::vector<message> conversation{{chat_role::user, "a"}, {chat_role::assistant, "b"}, {chat_role::user, "c"}};
   conversation[1].calls.push_back({"weather", "{}"});
-  const auto prompt = jinja->render(conversation, false);
-  if (!prompt) FAIL(prompt.error().message);
-  CHECK(prompt->to_string("", "") == "[a][c](b)<a><c>");
+  CHECK(printed(source, conversation, false) == "[a][c](b)<a><c>");
 }
 
-TEST_CASE("templates that cannot be read or refuse the conversation are errors") {
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
+TEST_CASE_FIXTURE(jinja_fixture, "templates that cannot be read or refuse the conversation are errors") {
   for (const std::string& source :
        {std::string("{% for m in messages %}"), std::string("{{ (1 + }}"), std::string("{% nonsense %}"),
         std::string("{{ ' }}"), "{{" + std::string(100'000, '(') + "}}", "{{" + std::string(100'000, '-') + "1}}",
         std::string(std::size_t{3} << 20, 'x')}) {
-    const auto jinja = inlay::jinja_chat::make(source, *t);
+    const auto jinja = inlay::jinja_chat::make(source, *tokens);
     REQUIRE_FALSE(jinja);
     CHECK(jinja.error().code == inlay::errc::unsupported);
   }
   std::string blocks;
   for (int i = 0; i < 100'000; ++i) blocks += "{% if true %}";
-  CHECK_FALSE(inlay::jinja_chat::make(blocks, *t));
-  const auto jinja = inlay::jinja_chat::make("{{ raise_exception('only in pairs') }}", *t);
+  CHECK_FALSE(inlay::jinja_chat::make(blocks, *tokens));
+  const auto jinja = inlay::jinja_chat::make("{{ raise_exception('only in pairs') }}", *tokens);
   REQUIRE(jinja);
   const auto prompt = jinja->render({}, true);
   REQUIRE_FALSE(prompt);
@@ -257,18 +220,15 @@ TEST_CASE("templates that cannot be read or refuse the conversation are errors")
 
 // To compare with Jinja2 on a published template: INLAY_CHAT_TEMPLATE is a file that holds it, INLAY_CHAT_CASES what
 // tests/reference/tokenizers_chat.py writes, INLAY_CHAT_FORMAT the name that its texts have there.
-TEST_CASE("a template that the environment names") {
+TEST_CASE_FIXTURE(jinja_fixture, "a template that the environment names") {
   const char* path = std::getenv("INLAY_CHAT_TEMPLATE");
   const char* name = std::getenv("INLAY_CHAT_FORMAT");
   const char* texts = std::getenv("INLAY_CHAT_CASES");
   if (path == nullptr || name == nullptr || texts == nullptr) return;
-  auto v = vocabulary();
-  auto t = v.make();
-  REQUIRE(t);
   std::string source = read(path);
   if (source.starts_with('{') && source.find("\"chat_template\"") != std::string::npos)
     source = nlohmann::json::parse(source)["chat_template"].get<std::string>();
-  const auto jinja = inlay::jinja_chat::make(source, *t);
+  const auto jinja = inlay::jinja_chat::make(source, *tokens);
   if (!jinja) FAIL(jinja.error().message);
   std::size_t cases = 0, wrong = 0;
   for (const auto& c : nlohmann::json::parse(read(texts))) {

@@ -28,6 +28,9 @@
 #include "inlay/core/error.hpp"
 #include "inlay/text/byte_trie.hpp"
 #include "inlay/text/chat_prompt.hpp"
+#include "inlay/text/jinja_bounds.hpp"
+#include "inlay/text/jinja_filters.hpp"
+#include "inlay/text/jinja_spaces.hpp"
 #include "inlay/text/jinja_truth.hpp"
 #include "inlay/text/strip.hpp"
 #include "inlay/text/tokenizer.hpp"
@@ -50,9 +53,9 @@ class jinja_chat {
   static result<jinja_chat> make(std::string_view source, const tokenizer& vocabulary) {
     jinja_chat out;
     out.vocabulary_ = &vocabulary;
-    if (auto ok = bounded(source); !ok) return unexpected(ok.error());
+    if (auto ok = detail::check_jinja_bounds(source); !ok) return unexpected(ok.error());
     try {
-      out.root_ = minja::Parser::parse(detail::jinja_truth::ask(source, truth_filter),
+      out.root_ = minja::Parser::parse(detail::jinja_truth::ask(source, detail::jinja_filters::truth),
                                        {.trim_blocks = true, .lstrip_blocks = true, .keep_trailing_newline = false});
     } catch (const std::exception& e) {
       return fail(errc::unsupported, concat("The chat template cannot be read: ", e.what()));
@@ -93,42 +96,7 @@ class jinja_chat {
                    minja::Value::callable([&](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue&) {
                      return minja::Value(settings.date);
                    }));
-      context->set("tojson",
-                   minja::simple_function("tojson", {"value", "indent"},
-                                          [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
-                                            return minja::Value(json_text(arguments));
-                                          }));
-      // Of any value, as Python's: the engine's own takes texts alone, and gives numbers six decimals.
-      context->set("string",
-                   minja::simple_function("string", {"value"},
-                                          [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
-                                            return minja::Value(python_text(arguments.at("value")));
-                                          }));
-      context->set("upper",
-                   minja::simple_function(
-                       "upper", {"text"}, [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
-                         const minja::Value& value = arguments.at("text");
-                         return minja::Value(value.is_null() ? "" : in_case(python_text(value), 'a', 'z', 'A' - 'a'));
-                       }));
-      // Small letters and capitals alike, which the engine's own keeps apart.
-      context->set("dictsort",
-                   minja::simple_function("dictsort", {"value"},
-                                          [](const std::shared_ptr<minja::Context>&, minja::Value& arguments) {
-                                            return sorted(arguments.at("value"));
-                                          }));
-      // Tests that it knows behind `is`, for `selectattr` too.
-      for (const bool wanted : {true, false})
-        context->set(
-            wanted ? "defined" : "undefined",
-            minja::Value::callable([wanted](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue& arguments) {
-              return minja::Value(arguments.args.at(0).is_null() != wanted);
-            }));
-      context->set(std::string(truth_filter),
-                   minja::Value::callable([](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue& arguments) {
-                     const minja::Value& value = arguments.args.at(0);
-                     const bool is_empty = value.is_object() && !value.is_callable() && value.empty();
-                     return is_empty ? minja::Value(false) : value;
-                   }));
+      detail::jinja_filters::add_to(*context);
       text = root_->render(context);
     } catch (const std::exception& e) {
       return fail(errc::argument, concat("The chat template does not render this conversation: ", e.what()));
@@ -139,119 +107,8 @@ class jinja_chat {
  private:
   // Stands around the number of a text that is put aside while the template runs: a private character.
   static constexpr std::string_view guard = "\xF4\x8F\xBF\xBD";
-  static constexpr std::string_view truth_filter = "false_if_empty";
-  // The engine strips four kinds of white space, Python all of Unicode's. So in messages the others become a run of
-  // those four: this, and a space or tab for each bit of the character.
-  static constexpr std::string_view space_mark = "\r\t\r";
-  static constexpr std::size_t space_bits = 16;
 
   jinja_chat() = default;
-
-  /// The parser recurses as deep as a template nests: brackets and prefixes in a tag, tags in each other.
-  static result<void> bounded(std::string_view source) {
-    constexpr std::size_t longest = std::size_t{1} << 20, most_brackets = 100, most_words = 1000, most_blocks = 100;
-    if (source.size() > longest)
-      return fail(errc::unsupported,
-                  concat("The chat template has ", source.size(), " bytes, at most ", longest, " are read."));
-    std::size_t blocks = 0;
-    for (std::size_t at = 0; (at = source.find('{', at)) != source.npos && at + 1 < source.size();) {
-      const char kind = source[++at];
-      if (kind != '{' && kind != '%') continue;
-      std::string_view tag = source.substr(at + 1);
-      if (tag.starts_with('-')) tag.remove_prefix(1);
-      const std::size_t first = tag.find_first_not_of(" \t\r\n");
-      const std::string_view word = first == tag.npos ? std::string_view{} : tag.substr(first);
-      if (kind == '%') {
-        const bool opens = word.starts_with("if") || word.starts_with("for") || word.starts_with("macro") ||
-                           word.starts_with("filter") || word.starts_with("call") || word.starts_with("set");
-        if (word.starts_with("end"))
-          blocks -= blocks != 0;
-        else
-          blocks += opens && !(word.starts_with("set") && word.substr(0, word.find("%}")).find('=') != word.npos);
-      }
-      std::size_t brackets = 0, deepest = 0, words = 0, i = 0;
-      for (char quote = 0; i < tag.size(); ++i) {
-        const char c = tag[i];
-        if (quote != 0) {
-          if (c == '\\') ++i;
-          if (c == quote) quote = 0;
-        } else if (c == '\'' || c == '"') {
-          quote = c;
-        } else if (tag.substr(i).starts_with(kind == '%' ? "%}" : "}}") && brackets == 0) {
-          break;
-        } else if (c == '(' || c == '[' || c == '{') {
-          deepest = std::max(deepest, ++brackets);
-        } else if ((c == ')' || c == ']' || c == '}') && brackets != 0) {
-          --brackets;
-        } else {
-          words += c == '-' || c == '+' || c == ' ';
-        }
-      }
-      if (deepest > most_brackets || words > most_words || blocks > most_blocks)
-        return fail(errc::unsupported, "The chat template nests too deep.");
-      at += i;
-    }
-    return {};
-  }
-
-  /// What `tojson` prints. Python leaves empty containers on one line.
-  static std::string json_text(minja::Value& arguments) {
-    const minja::Value& value = arguments.at("value");
-    const auto indent = arguments.get<std::int64_t>("indent", -1);
-    if (indent < 0 || value.is_primitive()) return json_unmarked(value.dump(-1, true));
-    return json_unmarked(value.get<nlohmann::ordered_json>().dump(static_cast<int>(indent)));
-  }
-  /// JSON with the white space itself where the engine wrote the marks that stand for it.
-  static std::string json_unmarked(std::string_view text) {
-    constexpr std::string_view mark = R"(\r\t\r)", one = R"(\t)";
-    std::string out;
-    while (!text.empty()) {
-      if (text.starts_with(mark)) {
-        std::string marked(space_mark);
-        std::size_t size = mark.size();
-        while (marked.size() < space_mark.size() + space_bits) {
-          const std::string_view rest = text.substr(size);
-          const bool bit = rest.starts_with(one);
-          if (!bit && !rest.starts_with(' ')) break;
-          marked += bit ? '\t' : ' ';
-          size += bit ? one.size() : 1;
-        }
-        if (const auto code = marked_space(marked)) {
-          std::string space;
-          utf8::append(space, *code);
-          space = nlohmann::json(space).dump();
-          out.append(space, 1, space.size() - 2);
-          text.remove_prefix(size);
-          continue;
-        }
-      }
-      const std::size_t size = text[0] == '\\' && text.size() > 1 ? 2 : 1;
-      out += text.substr(0, size);
-      text.remove_prefix(size);
-    }
-    return out;
-  }
-
-  static std::string in_case(std::string_view text, char first, char last, int shift) {
-    std::string out(text);
-    for (char& c : out)
-      if (c >= first && c <= last) c = static_cast<char>(c + shift);
-    return out;
-  }
-  static minja::Value sorted(minja::Value& object) {
-    std::vector<std::pair<std::string, std::size_t>> order;
-    const std::vector<minja::Value> keys = object.keys();
-    order.reserve(keys.size());
-    for (const minja::Value& key : keys) order.emplace_back(in_case(key.to_str(), 'A', 'Z', 'a' - 'A'), order.size());
-    std::sort(order.begin(), order.end());
-    minja::Value out = minja::Value::array();
-    for (const auto& [name, i] : order) out.push_back(minja::Value::array({keys[i], object.at(keys[i])}));
-    return out;
-  }
-  /// What str() gives.
-  static std::string python_text(const minja::Value& value) {
-    return value.is_number_float() ? value.dump() : value.to_str();
-  }
 
   std::string name_of(std::optional<token_id> id) const { return id ? std::string(vocabulary_->piece(*id)) : ""; }
 
@@ -259,8 +116,8 @@ class jinja_chat {
     const bool reply = m.role == chat_role::assistant;
     nlohmann::ordered_json out;
     out["role"] = name(m.role);
-    out["content"] = spaces_marked(guarded(m.content, reply, kept));
-    if (!m.reasoning.empty()) out["reasoning_content"] = spaces_marked(guarded(m.reasoning, reply, kept));
+    out["content"] = detail::jinja_spaces::mark(guarded(m.content, reply, kept));
+    if (!m.reasoning.empty()) out["reasoning_content"] = detail::jinja_spaces::mark(guarded(m.reasoning, reply, kept));
     if (!m.call_id.empty()) out["tool_call_id"] = guarded(m.call_id, false, kept);
     for (const tool_call& call : m.calls) {
       const std::string arguments = guarded(call.arguments, false, kept);
@@ -306,33 +163,6 @@ class jinja_chat {
     return out;
   }
 
-  static std::string spaces_marked(std::string_view text) {
-    std::string out;
-    while (!text.empty()) {
-      const utf8::decoded d = utf8::decode(text);
-      if (detail::is_strippable(d.code) && d.code != ' ' && d.code != '\t' && d.code != '\n') {
-        out += space_mark;
-        for (std::size_t bit = 0; bit < space_bits; ++bit) out += (d.code >> bit & 1) != 0 ? '\t' : ' ';
-      } else {
-        out += text.substr(0, d.size);
-      }
-      text.remove_prefix(d.size);
-    }
-    return out;
-  }
-  /// The white space that a marked run at the begin of `text` stands for.
-  static std::optional<char32_t> marked_space(std::string_view text) {
-    if (!text.starts_with(space_mark) || text.size() < space_mark.size() + space_bits) return std::nullopt;
-    char32_t code = 0;
-    for (std::size_t bit = 0; bit < space_bits; ++bit) {
-      const char c = text[space_mark.size() + bit];
-      if (c != ' ' && c != '\t') return std::nullopt;
-      code |= static_cast<char32_t>(c == '\t') << bit;
-    }
-    if (!detail::is_strippable(code)) return std::nullopt;
-    return code;
-  }
-
   chat_prompt prompt_of(std::string_view text, const std::vector<std::string>& kept) const {
     chat_prompt out;
     std::string plain;
@@ -347,9 +177,9 @@ class jinja_chat {
           continue;
         }
       }
-      if (const auto code = marked_space(text)) {
+      if (const auto code = detail::jinja_spaces::find(text)) {
         utf8::append(plain, *code);
-        text.remove_prefix(space_mark.size() + space_bits);
+        text.remove_prefix(detail::jinja_spaces::run_size);
         continue;
       }
       const found f = longest_name(text);
