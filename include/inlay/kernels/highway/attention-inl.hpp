@@ -27,6 +27,7 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
     const std::byte* key[step];
     INLAY_UNROLL
     for (std::size_t j = 0; j < step; ++j) key[j] = keys.data + std::min(t + j, keys.count - 1) * keys.stride;
+    if (keys.ahead != 0) prefetch(key[0] + keys.ahead, step * keys.stride);
     f32s sums[Queries * step];
     INLAY_UNROLL
     for (f32s& s : sums) s = zero();
@@ -59,11 +60,12 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
 inline constexpr std::size_t tile_vectors = many_registers ? 4 : 2;
 
 /// c[m][j] = c[m][j] * keep[m] + sum over k < depth of a[m][k] * b[k][j], for Rows rows of c and Vectors vectors of
-/// columns; with keep null, c starts from zero. depth > 0: loops that run once at least keep g++'s sums in registers.
+/// columns; with keep null, c starts from zero. With each row of b, what lies `ahead` bytes behind it is asked for.
+/// depth > 0: loops that run once at least keep g++'s sums in registers.
 template <dtype Type, std::size_t Rows, std::size_t Vectors>
 HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
                                 std::size_t b_stride, std::size_t column, float* c, std::size_t c_stride,
-                                const float* keep) {
+                                const float* keep, std::size_t ahead) {
   f32s sums[Rows * Vectors];
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) {
@@ -75,8 +77,10 @@ HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std
   const float* row[Rows];
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) row[m] = a[m] + a_offset;
+  std::size_t asked = ahead == 0 ? static_cast<std::size_t>(-1) : 0;
   std::size_t k = 0;
   do {
+    for (; asked < k * b_stride; asked += 64) hwy::Prefetch(b + ahead + asked);
     f32s v[Vectors];
     INLAY_UNROLL
     for (std::size_t j = 0; j < Vectors; ++j) v[j] = load<Type>(b + k * b_stride, column + j * lanes);
@@ -97,23 +101,29 @@ HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std
 
 template <dtype Type, std::size_t Rows>
 void accumulate_rows(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
-                     std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep) {
+                     std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep,
+                     std::size_t ahead) {
   std::size_t j = 0;
   for (; j + tile_vectors * lanes <= columns; j += tile_vectors * lanes)
-    accumulate_tile<Type, Rows, tile_vectors>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep);
-  for (; j < columns; j += lanes) accumulate_tile<Type, Rows, 1>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep);
+    accumulate_tile<Type, Rows, tile_vectors>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep,
+                                              j == 0 ? ahead : 0);
+  for (; j < columns; j += lanes)
+    accumulate_tile<Type, Rows, 1>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep, 0);
 }
 
 /// The same for an even number of rows; columns is a multiple of `lanes`.
 template <dtype Type>
 void accumulate(std::size_t rows, const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
-                std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep) {
+                std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep,
+                std::size_t ahead = 0) {
   const auto factors = [keep](std::size_t m) { return keep != nullptr ? keep + m : nullptr; };
   std::size_t m = 0;
   for (; m + 4 <= rows; m += 4)
-    accumulate_rows<Type, 4>(a + m, a_offset, depth, b, b_stride, columns, c + m * c_stride, c_stride, factors(m));
+    accumulate_rows<Type, 4>(a + m, a_offset, depth, b, b_stride, columns, c + m * c_stride, c_stride, factors(m),
+                             ahead);
   if (m < rows)
-    accumulate_rows<Type, 2>(a + m, a_offset, depth, b, b_stride, columns, c + m * c_stride, c_stride, factors(m));
+    accumulate_rows<Type, 2>(a + m, a_offset, depth, b, b_stride, columns, c + m * c_stride, c_stride, factors(m),
+                             ahead);
 }
 
 // ---- one tile of query vectors --------------------------------------------------------------------------------------
@@ -235,7 +245,7 @@ void add_values(bool transposed, std::size_t dim, std::size_t padded_dim, const 
   if constexpr (direct_cache || Type == dtype::f32)
     if (!transposed || (Type == dtype::f32 && dim == padded_dim))
       return accumulate<Type>(tile.count, tile.weights, 0, values.count, values.data, values.stride, dim, tile.sums,
-                              padded_dim, tile.keep);
+                              padded_dim, tile.keep, values.ahead);
   for (std::size_t i = 0; i < dim; i += key_block) {
     const std::size_t columns = std::min(key_block, dim - i);
     const std::size_t padded = (columns + lanes - 1) / lanes * lanes;
@@ -288,9 +298,11 @@ inline void attention(const attention_shape& shape, const attention_rows& rows, 
     std::fill_n(tile.sums, tile.count * padded_dim, 0.0f);
     for_each_block<false>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
-      of_cache.score(transposed, dim, {span.keys + offset, stride, count}, tile);
+      const bool more = first + 2 * count <= span.first_position + span.count;
+      const std::size_t ahead = more && !transposed ? count * stride : 0;
+      of_cache.score(transposed, dim, {span.keys + offset, stride, count, ahead}, tile);
       weigh(shape, first, count, tile);
-      of_cache.add_values(transposed, dim, padded_dim, {span.values + offset, stride, count}, tile);
+      of_cache.add_values(transposed, dim, padded_dim, {span.values + offset, stride, count, ahead}, tile);
     });
     store_vectors(shape, rows, kv_head, v, real, tile, padded_dim);
   }

@@ -15,6 +15,8 @@ struct cache_block {
   const std::byte* data;
   std::size_t stride;  ///< bytes
   std::size_t count;   ///< 1 to key_block
+  /// With a position, what lies so many bytes behind it is asked for; 0: nothing.
+  std::size_t ahead = 0;
 };
 
 /// Transposes a square of lanes x lanes numbers.

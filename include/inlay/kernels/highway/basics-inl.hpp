@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernels of one CPU target share: vector types, loads from storage types, tails.
+#include "hwy/cache_control.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
@@ -34,6 +36,20 @@ HWY_INLINE void store_tail(f32s v, float* out, std::size_t n) { hn::StoreN(v, f3
 HWY_INLINE f32s multiply_add(f32s a, f32s b, f32s c) { return hn::MulAdd(a, b, c); }
 HWY_INLINE float sum(f32s v) { return hn::ReduceSum(f32_tag(), v); }
 HWY_INLINE float highest(f32s v) { return hn::ReduceMax(f32_tag(), v); }
+
+/// Asks for memory that will be read soon.
+HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
+}
+
+/// Asks for memory that will be read after some ten thousand bytes more: it need not crowd the first cache.
+HWY_INLINE void prefetch_far(const std::byte* p) {
+#if HWY_ARCH_X86
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+#else
+  hwy::Prefetch(p);
+#endif
+}
 
 /// The sum, or the maximum, of the lanes of each of `lanes` vectors, in order. (A tree spelt out by templates: g++
 /// keeps the leaves in registers.)

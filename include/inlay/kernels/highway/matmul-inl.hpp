@@ -5,8 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "hwy/cache_control.h"
-
 #if HWY_ARCH_X86 && HWY_TARGET < HWY_AVX3_DL && (INLAY_COMPILED_TARGETS & HWY_AVX3_DL)
 
 // These targets add nothing that the products use: take the other one's.

@@ -57,7 +57,7 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
     const std::ptrdiff_t behind = group + prefetch_distance - panels_end;
     return w.then != nullptr && behind >= 0 ? w.then + behind : panels_end + behind;
   };
-  detail::prefetch(panel, prefetch_distance);
+  prefetch(panel, prefetch_distance);
   for (std::size_t r = begin; r < end; r += panel_rows, panel += panel_bytes) {
     const std::byte* group = panel;
     alignas(64) float sums[panel_rows] = {};
@@ -83,7 +83,7 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
   const std::size_t tiles = (x_rows + block_tile_rows - 1) / block_tile_rows;
   const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
   const std::byte* const first = w.data + begin / panel_rows * panel_bytes;
-  for (std::size_t p = 0; p < block_tile_panels; ++p) detail::prefetch(first + p * panel_bytes, prefetch_distance);
+  for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, prefetch_distance);
   for (std::size_t r = begin; r < end; r += block_tile_width) {
     std::fill(sums, sums + (x_rows + block_tile_rows - 1) / block_tile_rows * block_tile_rows * block_tile_width, 0.0f);
     const std::byte* const panel = w.data + r / panel_rows * panel_bytes;

@@ -35,15 +35,6 @@ inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
 /// Groups that are multiplied in one go, between which sums stay in registers.
 inline constexpr std::size_t block_tile_groups = 2;
 
-/// Asks for memory that will be read after some ten thousand bytes more: it need not crowd the first cache.
-HWY_INLINE void prefetch_far(const std::byte* p) {
-#if HWY_ARCH_X86
-  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
-#else
-  hwy::Prefetch(p);
-#endif
-}
-
 /// Weights that will be read next: with every line that is worked on, some of them are asked for.
 struct read_ahead {
   const std::byte* next;
@@ -107,10 +98,6 @@ struct block_kernels {
 inline constexpr std::size_t prefetch_distance = 6144;
 
 namespace detail {
-
-HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
-}
 
 /// Formats whose bases are pairs of whole numbers, and how many lines have a pair.
 template <class Format>
