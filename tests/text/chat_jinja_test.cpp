@@ -188,6 +188,81 @@ TEST_CASE_FIXTURE(jinja_fixture, "an empty mapping is false, as in Python") {
                 "'y') }}") == "2n1y");
 }
 
+TEST_CASE_FIXTURE(jinja_fixture, "null is a value, and not undefined, as in Python") {
+  const auto text_of = [&](std::string_view source) {
+    return printed(inlay::concat("{% for t in tools %}", source, "{% endfor %}"), {}, false,
+                   {.tools = {R"({"n": null, "l": [null, 1, {"a": null}], "s": "none"})"}});
+  };
+  CHECK(text_of("{{ t.n }}{{ t.missing }}{{ none }}{{ t['n'] ~ '|' ~ None }}{{ t.l | join('+') }}") ==
+        "NoneNoneNone|NoneNone+1+{'a': None}");
+  CHECK(
+      text_of("{{ t.n is none }}{{ t.missing is none }}{{ t.n is not none }}{{ t.s is not none }}{{ none is none }}") ==
+      "TrueFalseFalseTrueTrue");
+  CHECK(text_of("{{ t.n is defined }}{{ t.missing is defined }}{{ t.n is undefined or t.n is string }}") ==
+        "TrueFalseFalse");
+  CHECK(text_of("{{ t.n is mapping or t.n is iterable or t.n is number or t.n is boolean }}{{ t.n is true }}") ==
+        "FalseFalse");
+  CHECK(text_of("{% if t.n %}1{% elif not t.n and (none or not None) %}2{% endif %}{{ 3 if t.n or none else 4 }}") ==
+        "24");
+  CHECK(text_of("{{ t.n == none }}{{ t.n != none }}{{ t.missing == none }}{{ none in t.l }}{{ t.l[0] == t.n }}") ==
+        "TrueFalseFalseTrueTrue");
+  CHECK(text_of("{{ t.get('n') is none }}{{ t.get('x') is none }}{{ t.get('x', 1) }}{{ t.get(['n', 's'][0]) }}"
+                "{{ t.get('x', t.get('y')) }}") == "TrueTrue1NoneNone");
+  CHECK(text_of("{{ t.n | default(5) }}{{ t.n | default(5, true) }}{{ t.missing | default(6) }}{{ t.q | default }}"
+                "{{ t.s | default('x', boolean=true) }}{{ {} | default(7, true) }}") == "None56none7");
+  CHECK(text_of("{{ t.l | tojson }}{{ t | tojson(indent=1) }}{{ t.n | tojson }}") ==
+        "[null, 1, {\"a\": null}]{\n \"n\": null,\n \"l\": [\n  null,\n  1,\n  {\n   \"a\": null\n  }\n ],\n "
+        "\"s\": \"none\"\n}null");
+  CHECK(text_of("{{ t.n | trim }}{{ t.n | upper }}{{ t.n | lower }}{{ t.n | string | length }}{{ t.n.x }}") ==
+        "NoneNONEnone4");
+  CHECK(text_of("{% set a = none %}{% set b = namespace(c=none) %}{% macro m(x, y=none) %}{{ x }}{{ y }}{{ y is none }}"
+                "{% endmacro %}{{ a is none }}{{ b.c is none }}{{ m(a) }}{{ m(1, b.c) }}") ==
+        "TrueTrueNoneNoneTrue1NoneTrue");
+  CHECK(text_of("{{ t.l | select | list | length }}{{ ['', {}, none, 's'] | reject | list | length }}"
+                "{{ tools | selectattr('n', 'none') | list | length }}") == "231");
+  CHECK(text_of("{{ t.q | length }}{{ t.q | list | tojson }}[{{ t.q | join(', ') }}]{{ t.q | map('upper') | list }}"
+                "{{ t.n | map(attribute='x') | list }}{{ t.n | selectattr('x', 'equalto', 1) | list }}"
+                "{{ t.n | reject | list | count }}{{ tools | selectattr('s') | map(attribute='s') | join }}") ==
+        "0[][][][][]0none");
+  CHECK(text_of("{{ t.n + 1 }}").find("null") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(jinja_fixture, "lists and mappings are equal by what they hold, whatever is false") {
+  const std::vector<message> conversation{{chat_role::user, ""},
+                                          {chat_role::assistant, "<|im_end|>b"},
+                                          {chat_role::user, "c"},
+                                          {chat_role::assistant, "<|im_end|>b"},
+                                          {chat_role::user, ""}};
+  const auto text_of = [&](std::string_view source) {
+    return printed(inlay::concat("{%- set m = messages -%}", source), conversation, false,
+                   {.tools = {R"({"a": [{}, 0, "", null, false]})"}});
+  };
+  CHECK(text_of("{% for i in m %}{{ i == m[-1] }}{{ i != m[1] }} {% endfor %}") ==
+        "TrueTrue FalseFalse FalseTrue FalseFalse TrueTrue ");
+  CHECK(text_of("{{ m[0] == m[4] and not m[0] == m[2] }}{{ (m[0]) == (m[4]) }}{{ m == m }}{{ m[0]==m[1] or 'x' }}") ==
+        "TrueTrueTruex");
+  CHECK(text_of("{{ tools[0].a == [{}, 0, '', none, false] }}{{ tools[0] == tools[0] }}{{ tools == m }}") ==
+        "TrueTrueFalse");
+  CHECK(text_of("{{ m[0].content == m[4].content }}{{ m|length == m|length }}{{ m|length - 4 == m|length - 4 }}"
+                "{{ m[0].role == 'user' and 'user' == m[0].role }}{{ m[0].x == m[0].y }}") == "TrueTrueTrueTrueTrue");
+}
+
+TEST_CASE_FIXTURE(jinja_fixture,
+                  "a text that looks like what stands for a name or null is a text; deep JSON is refused") {
+  constexpr const char* source = "{% for m in messages %}{{ m.content }}{{ m.tool_calls | length }}{% endfor %}";
+  std::string text = inlay::detail::jinja_null::text();
+  text +=
+      "\xF4\x8F\xBF\xBD"
+      "9\xF4\x8F\xBF\xBD<s>\xF4\x8F\xBF\xBD";
+  std::vector<message> conversation{{chat_role::user, text}};
+  CHECK(printed(source, conversation, false) == text + "0");
+  for (const bool deep : {false, true}) {
+    conversation[0].calls = {{"f", std::string(deep ? 100'000 : 100, '[') + std::string(deep ? 100'000 : 100, ']')}};
+    CHECK((printed(source, conversation, false) == text + "1") == !deep);
+  }
+  CHECK(printed("", {}, false, {.tools = {"{"}}) != "");
+}
+
 TEST_CASE_FIXTURE(jinja_fixture, "messages are chosen by what they have") {
   constexpr const char* source =
       "{% for m in messages | selectattr('tool_calls', 'undefined') %}[{{ m.content }}]{% endfor %}"

@@ -3,9 +3,9 @@
 // Optional: nothing else of the library includes this, since the engine works with exceptions and is slow to compile. A
 // template is a program, and one can be written that does not end: render those of checkpoints you trust.
 //
-// The text is that of Python's Jinja2. For that the engine is given the templates slightly rewritten (jinja_truth.hpp),
-// its white space, JSON and some filters replaced; it still takes an empty mapping for true in `default(x, true)` and
-// in `select` without a test, prints nothing for a null, and finds mappings with an empty member unequal to themselves.
+// The text is that of Python's Jinja2. For that the engine is given the templates slightly rewritten
+// (jinja_source.hpp), its white space, null and some filters replaced (jinja_spaces.hpp, jinja_filters.hpp). `a and b`
+// still gives a boolean.
 #pragma once
 
 #if !defined(__cpp_exceptions)
@@ -20,6 +20,7 @@
 #include <minja/minja.hpp>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,8 +31,8 @@
 #include "inlay/text/chat_prompt.hpp"
 #include "inlay/text/jinja_bounds.hpp"
 #include "inlay/text/jinja_filters.hpp"
+#include "inlay/text/jinja_source.hpp"
 #include "inlay/text/jinja_spaces.hpp"
-#include "inlay/text/jinja_truth.hpp"
 #include "inlay/text/strip.hpp"
 #include "inlay/text/tokenizer.hpp"
 #include "inlay/text/utf8.hpp"
@@ -55,7 +56,7 @@ class jinja_chat {
     out.vocabulary_ = &vocabulary;
     if (auto ok = detail::check_jinja_bounds(source); !ok) return unexpected(ok.error());
     try {
-      out.root_ = minja::Parser::parse(detail::jinja_truth::ask(source, detail::jinja_filters::truth),
+      out.root_ = minja::Parser::parse(detail::jinja_source::rewritten(source, detail::jinja_filters::words),
                                        {.trim_blocks = true, .lstrip_blocks = true, .keep_trailing_newline = false});
     } catch (const std::exception& e) {
       return fail(errc::unsupported, concat("The chat template cannot be read: ", e.what()));
@@ -72,6 +73,9 @@ class jinja_chat {
               source.find(part) != source.npos)
             out.looked_for_.push_back(id);
     }
+    out.null_text_ = detail::jinja_null::text();
+    names.push_back({guard, static_cast<std::uint32_t>(vocabulary.size())});
+    names.push_back({out.null_text_, static_cast<std::uint32_t>(vocabulary.size() + 1)});
     out.names_ = detail::byte_trie(std::move(names));
     return out;
   }
@@ -79,18 +83,16 @@ class jinja_chat {
   /// The whole conversation. errc::argument with the template's own words when it refuses the messages.
   result<chat_prompt> render(std::span<const message> conversation, bool open_reply,
                              const jinja_settings& settings = {}) const {
-    std::vector<std::string> kept;
     std::string text;
     try {
       nlohmann::ordered_json values;
       values["messages"] = nlohmann::ordered_json::array();
-      for (const message& m : conversation) values["messages"].push_back(value_of(m, kept));
+      for (const message& m : conversation) values["messages"].push_back(value_of(m));
       values["add_generation_prompt"] = open_reply;
       values["bos_token"] = name_of(vocabulary_->specials().bos);
       values["eos_token"] = name_of(vocabulary_->specials().eos);
       if (settings.thinking) values["enable_thinking"] = *settings.thinking;
-      for (const std::string& tool : settings.tools)
-        values["tools"].push_back(nlohmann::ordered_json::parse(guarded(tool, false, kept)));
+      for (const std::string& tool : settings.tools) values["tools"].push_back(parsed(guarded(tool, false)));
       const auto context = minja::Context::make(minja::Value(values));
       context->set("strftime_now",
                    minja::Value::callable([&](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue&) {
@@ -101,32 +103,46 @@ class jinja_chat {
     } catch (const std::exception& e) {
       return fail(errc::argument, concat("The chat template does not render this conversation: ", e.what()));
     }
-    return prompt_of(text, kept);
+    return prompt_of(text);
   }
 
  private:
-  // Stands around the number of a text that is put aside while the template runs: a private character.
+  // Stands around the number of a name that is put aside while the template runs: a private character. Behind the names
+  // of the vocabulary come the guard itself and the text of null.
   static constexpr std::string_view guard = "\xF4\x8F\xBF\xBD";
 
   jinja_chat() = default;
 
   std::string name_of(std::optional<token_id> id) const { return id ? std::string(vocabulary_->piece(*id)) : ""; }
 
-  nlohmann::ordered_json value_of(const message& m, std::vector<std::string>& kept) const {
+  /// JSON, null as what stands for it.
+  static nlohmann::ordered_json parsed(std::string_view text) {
+    using json = nlohmann::ordered_json;
+    constexpr int deepest = 200;  // the engine recurses
+    return json::parse(text, [](int depth, json::parse_event_t event, json& value) {
+      if (depth > deepest) throw std::runtime_error("JSON nests too deep");
+      if (event == json::parse_event_t::value && value.is_null()) value = detail::jinja_null::json();
+      return true;
+    });
+  }
+
+  nlohmann::ordered_json value_of(const message& m) const {
     const bool reply = m.role == chat_role::assistant;
     nlohmann::ordered_json out;
     out["role"] = name(m.role);
-    out["content"] = detail::jinja_spaces::mark(guarded(m.content, reply, kept));
-    if (!m.reasoning.empty()) out["reasoning_content"] = detail::jinja_spaces::mark(guarded(m.reasoning, reply, kept));
-    if (!m.call_id.empty()) out["tool_call_id"] = guarded(m.call_id, false, kept);
+    out["content"] = detail::jinja_spaces::mark(guarded(m.content, reply));
+    if (!m.reasoning.empty()) out["reasoning_content"] = detail::jinja_spaces::mark(guarded(m.reasoning, reply));
+    if (!m.call_id.empty()) out["tool_call_id"] = guarded(m.call_id, false);
     for (const tool_call& call : m.calls) {
-      const std::string arguments = guarded(call.arguments, false, kept);
-      auto parsed = nlohmann::ordered_json::parse(arguments, nullptr, false);
+      const std::string arguments = guarded(call.arguments, false);
       nlohmann::ordered_json c;
-      if (!call.id.empty()) c["id"] = guarded(call.id, false, kept);
+      if (!call.id.empty()) c["id"] = guarded(call.id, false);
       c["type"] = "function";
-      c["function"]["name"] = guarded(call.name, false, kept);
-      c["function"]["arguments"] = parsed.is_discarded() ? nlohmann::ordered_json(arguments) : std::move(parsed);
+      c["function"]["name"] = guarded(call.name, false);
+      if (nlohmann::ordered_json::accept(arguments))
+        c["function"]["arguments"] = parsed(arguments);
+      else
+        c["function"]["arguments"] = arguments;
       out["tool_calls"].push_back(std::move(c));
     }
     return out;
@@ -134,45 +150,48 @@ class jinja_chat {
 
   struct found {
     std::size_t size = 0;
-    token_id id = 0;
+    std::uint32_t number = 0;
   };
   found longest_name(std::string_view text) const {
     found out;
-    names_.for_each_prefix(text, [&](std::size_t size, std::uint32_t id) { out = {size, static_cast<token_id>(id)}; });
+    names_.for_each_prefix(text, [&](std::size_t size, std::uint32_t number) { out = {size, number}; });
     return out;
   }
 
   /// The text with the names of control tokens put aside.
-  std::string guarded(std::string_view text, bool reply, std::vector<std::string>& kept) const {
+  std::string guarded(std::string_view text, bool reply) const {
     std::string out;
     while (!text.empty()) {
       found f = longest_name(text);
       if (reply)
         for (const token_id id : looked_for_)
-          if (f.id == id) f.size = 0;
-      if (f.size == 0 && text.starts_with(guard)) f.size = guard.size();
+          if (f.number == static_cast<std::uint32_t>(id)) f.size = 0;
       if (f.size == 0) {
         out += text[0];
         text.remove_prefix(1);
         continue;
       }
-      out += concat(guard, kept.size(), guard);
-      kept.emplace_back(text.substr(0, f.size));
+      out += concat(guard, f.number, guard);
       text.remove_prefix(f.size);
     }
     return out;
   }
 
-  chat_prompt prompt_of(std::string_view text, const std::vector<std::string>& kept) const {
+  std::string_view kept_name(std::size_t number) const {
+    if (number < vocabulary_->size()) return vocabulary_->piece(static_cast<token_id>(number));
+    return number == vocabulary_->size() ? guard : std::string_view(null_text_);
+  }
+
+  chat_prompt prompt_of(std::string_view text) const {
     chat_prompt out;
     std::string plain;
     while (!text.empty()) {
       if (text.starts_with(guard)) {
         std::size_t number = 0, i = guard.size();
-        while (i < text.size() && text[i] >= '0' && text[i] <= '9' && number < kept.size())
+        while (i < text.size() && text[i] >= '0' && text[i] <= '9' && number < vocabulary_->size() + 2)
           number = number * 10 + static_cast<std::size_t>(text[i++] - '0');
-        if (number < kept.size() && text.substr(i).starts_with(guard)) {
-          plain += kept[number];
+        if (number < vocabulary_->size() + 2 && text.substr(i).starts_with(guard)) {
+          plain += kept_name(number);
           text.remove_prefix(i + guard.size());
           continue;
         }
@@ -183,14 +202,15 @@ class jinja_chat {
         continue;
       }
       const found f = longest_name(text);
-      if (f.size == 0) {
-        plain += text[0];
-        text.remove_prefix(1);
+      if (f.size == 0 || f.number >= vocabulary_->size()) {
+        const std::size_t size = std::max(f.size, std::size_t{1});
+        plain += f.number > vocabulary_->size() ? "None" : text.substr(0, size);
+        text.remove_prefix(size);
         continue;
       }
       out.text(plain);
       plain.clear();
-      if (f.id == vocabulary_->specials().bos)
+      if (static_cast<token_id>(f.number) == vocabulary_->specials().bos)
         out.bos();
       else
         out.control(text.substr(0, f.size));
@@ -203,6 +223,7 @@ class jinja_chat {
   const tokenizer* vocabulary_ = nullptr;
   std::shared_ptr<minja::TemplateNode> root_;
   detail::byte_trie names_;
+  std::string null_text_;
   std::vector<token_id> looked_for_;
 };
 
