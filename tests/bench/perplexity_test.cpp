@@ -12,7 +12,6 @@
 
 #include "inlay/generate/load.hpp"
 #include "inlay/generate/session.hpp"
-#include "inlay/generate/session_implementation.hpp"
 #include "tests/support/tiny_models.hpp"
 
 namespace {

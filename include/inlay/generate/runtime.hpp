@@ -8,7 +8,7 @@
 #include "inlay/generate/language_model_parts.hpp"
 #include "inlay/generate/load_checkpoint_definitions.hpp"
 #include "inlay/generate/lora_definitions.hpp"
-#include "inlay/generate/session_implementation.hpp"
+#include "inlay/generate/session_definitions.hpp"
 #if defined(INLAY_LINKED)
 #include "inlay/generate/encoder_definitions.hpp"
 #include "inlay/generate/known_model_definitions.hpp"

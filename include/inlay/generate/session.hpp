@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One conversation with a model: its key/value cache, scratch memory, threads and sampler, all taken when the session
 // begins. Generating a token allocates nothing. Cheap to include; the members are defined in
-// generate/session_implementation.hpp.
+// generate/session_definitions.hpp.
 #pragma once
 
 #include <cstddef>

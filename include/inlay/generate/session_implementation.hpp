@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What sessions do: the definitions of their members.
+// What sessions do.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,14 +15,16 @@
 #include <utility>
 #include <vector>
 
-#include "inlay/config/macros.hpp"
 #include "inlay/core/buffer.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/core/thread_pool.hpp"
+#include "inlay/generate/adapter_selection.hpp"
+#include "inlay/generate/check_session_options.hpp"
 #include "inlay/generate/language_model.hpp"
-#include "inlay/generate/lora_parts.hpp"
+#include "inlay/generate/lora.hpp"
 #include "inlay/generate/sampler.hpp"
 #include "inlay/generate/session.hpp"
+#include "inlay/generate/session_marks.hpp"
 #include "inlay/generate/session_progress.hpp"
 #include "inlay/generate/session_saving.hpp"
 #include "inlay/generate/stop_strings.hpp"
@@ -47,13 +47,15 @@ class session::implementation {
     options_.context = std::max<std::size_t>(options_.context, 1);
     options_.batch = std::clamp<std::size_t>(options_.batch, 1, options_.context);
     options_.rewind = std::min(options_.rewind, options_.context);
-    failure_ = refusal();
-    if (failure_) return;
+    if (auto possible = detail::check_session_options(model_, options_, state()); !possible) {
+      failure_ = std::move(possible).error();
+      return;
+    }
     const std::size_t sequence = model_.sequence_bytes(state());
     const std::size_t scratch = model_.scratch_bytes(options_.batch);
-    const std::size_t marks = options_.marks * mark_bytes();
-    auto memory =
-        buffer::allocate(sequence + sampler::bytes(model_.vocab()) + float_bytes(model_.vocab()) + marks + scratch);
+    const std::size_t mark = detail::session_marks::bytes_each(model_, state());
+    auto memory = buffer::allocate(sequence + sampler::bytes(model_.vocab()) + float_bytes(model_.vocab()) +
+                                   options_.marks * mark + scratch);
     if (!memory) {
       failure_ = std::move(memory).error();
       return;
@@ -63,7 +65,7 @@ class session::implementation {
     sequence_memory_ = arena(parts.take<std::byte>(sequence), sequence);
     sampler_ = sampler(options_.sampling, model_.vocab(), parts);
     logits_ = parts.take<float>(model_.vocab());
-    mark_memory_ = parts.take<std::byte>(marks);
+    marks_.place(parts, options_.marks, mark);
     scratch_ = arena(parts.take<std::byte>(scratch), scratch);
     history_.reserve(options_.context);
     begin_sequence();
@@ -79,12 +81,10 @@ class session::implementation {
   std::size_t scratch_high_water() const { return scratch_.highest(); }
 
   void reset() {
-    history_.clear();
     now_ = {};
-    if (memory_.size() != 0) {
-      failure_.reset();
-      begin_sequence();
-    }
+    if (memory_.size() == 0) return;
+    failure_.reset();
+    forget_all();
   }
 
   result<void> read(std::span<const token_id> tokens) {
@@ -179,58 +179,27 @@ class session::implementation {
     now_.has_logits = false;
     std::erase_if(now_.turns, [&](std::size_t t) { return t > position; });
     history_.resize(position);
-    std::erase_if(marks_, [&](const kept& m) { return m.position > position; });
+    marks_.forget_behind(position);
     past_.position = position;
-    if (position != 0) return {};
-    std::vector<kept> marks = std::move(marks_);
-    begin_sequence();
-    marks_ = std::move(marks);
+    if (position == 0) begin_sequence();
     return {};
   }
 
   result<session_mark> mark() {
     if (memory_.size() == 0) return unexpected<error>(*failure_);
-    if (marks_.size() >= options_.marks)
-      return fail(errc::argument,
-                  concat("All of the session's ", options_.marks, " marks are in use (session_options::marks)."));
-    kept m{++last_mark_, 0, history_.size(), now_};
-    const auto used = [&](const kept& other) { return other.slot == m.slot; };
-    while (std::any_of(marks_.begin(), marks_.end(), used)) ++m.slot;
-    std::byte* to = mark_memory_ + m.slot * mark_bytes();
-    if (now_.has_logits) std::memcpy(to, logits_, model_.vocab() * sizeof(float));
-    to += float_bytes(model_.vocab());
-    model_.for_each_state_part(state_, m.position, state_parts::overwritten, [&](std::byte* part, std::size_t bytes) {
-      std::memcpy(to, part, bytes);
-      to += bytes;
-    });
-    marks_.push_back(std::move(m));
-    return session_mark{last_mark_};
+    return marks_.add(model_, history_.size(), now_, logits_, state_);
   }
-
   result<void> rollback(session_mark to) {
-    const auto m = find(to);
-    if (m == marks_.end()) return unknown_mark();
-    history_.resize(m->position);
-    now_ = m->progress;
-    const std::byte* from = mark_memory_ + m->slot * mark_bytes();
-    if (now_.has_logits) std::memcpy(logits_, from, model_.vocab() * sizeof(float));
-    from += float_bytes(model_.vocab());
-    model_.for_each_state_part(state_, m->position, state_parts::overwritten, [&](std::byte* part, std::size_t bytes) {
-      std::memcpy(part, from, bytes);
-      from += bytes;
-    });
-    past_ = {m->position, m->position, m->position};
-    marks_.erase(m + 1, marks_.end());
+    const auto mark = marks_.go_back(to, model_, logits_, state_);
+    if (!mark) return unexpected<error>(mark.error());
+    const std::size_t position = (*mark)->position;
+    history_.resize(position);
+    now_ = (*mark)->progress;
+    past_ = {position, position, position};
     resume();
     return {};
   }
-
-  result<void> forget(session_mark mark) {
-    const auto m = find(mark);
-    if (m == marks_.end()) return unknown_mark();
-    marks_.erase(m);
-    return {};
-  }
+  result<void> forget(session_mark mark) { return marks_.forget(mark); }
 
   result<buffer> save() const {
     if (memory_.size() == 0) return unexpected<error>(*failure_);
@@ -247,7 +216,7 @@ class session::implementation {
     auto saved = detail::read_saved_session(bytes, std::move(path), model_, identity(), options_.context, state_);
     if (!saved) return unexpected<error>(std::move(saved).error());
     const std::size_t position = saved->header.history.size();
-    begin_sequence();
+    forget_all();
     history_.assign(saved->header.history.begin(), saved->header.history.end());
     now_ = std::move(saved->header.progress);
     sampler_.seed(saved->header.sampler_state);
@@ -267,87 +236,34 @@ class session::implementation {
   }
 
   result<void> use_adapters(std::span<const active_adapter> adapters) {
-    std::vector<low_rank_update> updates;
-    std::vector<active_adapter> kept;
-    std::size_t rank = 0;
-    for (const active_adapter& a : adapters) {
-      if (model_.weights() == nullptr || a.adapter.model() != model_.weights())
-        return fail(errc::argument, concat(a.adapter.path(), ": was loaded for another model than the session's."));
-      if (a.scale == 0.0f) continue;
-      for (low_rank_update u : a.adapter.updates()) {
-        u.scale *= a.scale;
-        updates.push_back(u);
-      }
-      kept.push_back(a);
-      rank = std::max(rank, a.adapter.rank());
-    }
-    std::sort(updates.begin(), updates.end(), [](const low_rank_update& a, const low_rank_update& b) {
-      if (a.weight != b.weight) return std::less<const std::byte*>()(a.weight, b.weight);
-      return std::less<const std::byte*>()(a.a.data, b.a.data);
-    });
-    auto room = buffer::allocate(float_bytes(options_.batch * rank));
-    if (!room) return unexpected<error>(std::move(room).error());
-    adapter_room_ = *std::move(room);
-    adapters_ = std::move(kept);
-    updates_ = std::move(updates);
-    adaptation_ = {updates_, reinterpret_cast<float*>(adapter_room_.data()), rank};
-    return {};
+    return adapters_.select(model_, adapters, options_.batch);
   }
 
   void stop() { stop_requested_.store(true, std::memory_order_relaxed); }
 
  private:
-  struct kept {
-    std::uint64_t number = 0;  ///< of the mark
-    std::size_t slot = 0;
-    std::size_t position = 0;
-    session_progress progress;
-  };
-
   using clock = std::chrono::steady_clock;
   static double seconds_since(clock::time_point t) { return std::chrono::duration<double>(clock::now() - t).count(); }
 
-  /// Why there can be no such session, before any size is computed that would not fit a size_t.
-  std::optional<error> refusal() const {
-    if (!is_cache_type(options_.kv_type)) {
-      std::string types;
-      for (const dtype type : cache_types) types += concat(types.empty() ? "" : ", ", name(type));
-      return error{errc::argument, concat("Keys and values cannot be stored as ", name(options_.kv_type),
-                                          "; the types for them are ", types, ".")};
-    }
-    if (!model_.stores(options_.kv_type))
-      return error{errc::argument, concat("Keys and values cannot be stored as ", name(options_.kv_type),
-                                          ", which has blocks of ", geometry(options_.kv_type).weights,
-                                          " numbers: the heads of this model are no whole number of them.")};
-    constexpr std::size_t few = 64;
-    const std::size_t position =
-        model_.sequence_bytes({few, options_.kv_type}) / few + model_.scratch_bytes(few) / few + sizeof(token_id);
-    const std::size_t most = SIZE_MAX / 16;
-    if (options_.context > most / position || options_.marks > most / std::max<std::size_t>(mark_bytes(), 1))
-      return error{errc::memory, concat("A context of ", options_.context, " positions with ", options_.marks,
-                                        " marks is more than can be addressed.")};
-    return std::nullopt;
-  }
-
   state_options state() const { return {options_.context, options_.kv_type, options_.batch, options_.rewind}; }
-  std::size_t mark_bytes() const { return align_up(model_.mark_bytes(state())) + float_bytes(model_.vocab()); }
 
   void begin_sequence() {
     arena memory = sequence_memory_;
     state_ = model_.begin_sequence(memory, state());
     past_ = {};
+  }
+  void forget_all() {
+    history_.clear();
     marks_.clear();
+    begin_sequence();
   }
 
   void forward(std::span<const token_id> tokens, bool want_logits) {
     const sequence_rows rows{state_, 0, tokens.size(), history_.size(), options_.context};
     const std::uint32_t last = static_cast<std::uint32_t>(tokens.size() - 1);
-    model_.forward({tokens,
-                    {&rows, 1},
-                    {&last, want_logits ? std::size_t{1} : std::size_t{0}},
-                    logits_,
-                    adaptation_.updates.empty() ? nullptr : &adaptation_},
-                   {scratch_, pool_});
+    model_.forward(
+        {tokens, {&rows, 1}, {&last, want_logits ? std::size_t{1} : std::size_t{0}}, logits_, adapters_.applied()},
+        {scratch_, pool_});
     history_.insert(history_.end(), tokens.begin(), tokens.end());
     past_.position = history_.size();
     past_.furthest = std::max(past_.furthest, past_.position);
@@ -362,20 +278,13 @@ class session::implementation {
     history_.reserve(options_.context);
   }
 
-  std::vector<kept>::iterator find(session_mark mark) {
-    return std::find_if(marks_.begin(), marks_.end(), [&](const kept& m) { return m.number == mark.number; });
-  }
-  static unexpected<error> unknown_mark() {
-    return fail(errc::argument, "The session has no such mark: it was forgotten, or lies behind where it was rewound.");
-  }
-
   /// What has to be the same where the session is restored.
   detail::saved_model identity() const {
     detail::saved_model model{.fingerprint = model_.facts().fingerprint,
                               .layout = model_.state_layout(),
                               .vocab = model_.vocab(),
                               .cache = options_.kv_type};
-    detail::identify_adapters(adapters_, model);
+    detail::identify_adapters(adapters_.adapters(), model);
     return model;
   }
   detail::session_saver saver() const {
@@ -436,8 +345,7 @@ class session::implementation {
     kept.insert(kept.end(), history_.begin() + static_cast<std::ptrdiff_t>(now_.turns[drop]), history_.end());
     now_.turns.erase(now_.turns.begin(), now_.turns.begin() + static_cast<std::ptrdiff_t>(drop));
     for (std::size_t& t : now_.turns) t -= dropped;
-    history_.clear();
-    begin_sequence();
+    forget_all();
     return read(kept).has_value();
   }
 
@@ -463,8 +371,7 @@ class session::implementation {
     } while (too_long(options_.context / 4));
     if (prompt.empty() || too_long(0)) return false;
     now_.conversation = std::move(kept);
-    history_.clear();
-    begin_sequence();
+    forget_all();
     now_.answer_begin = prompt.size();
     prompt.insert(prompt.end(), said.begin(), said.end());
     now_.unread = std::move(prompt);
@@ -536,10 +443,7 @@ class session::implementation {
   const language_model& model_;
   session_options options_;
   thread_pool pool_;
-  std::vector<active_adapter> adapters_;  ///< whose memory updates_ point into
-  std::vector<low_rank_update> updates_;
-  adaptation adaptation_;
-  buffer adapter_room_;
+  detail::adapter_selection adapters_;
   buffer memory_;
   arena sequence_memory_;
   arena scratch_;
@@ -549,10 +453,7 @@ class session::implementation {
   std::vector<token_id> history_;  ///< tokens read
   session_progress now_;
   sequence_past past_;
-
-  std::vector<kept> marks_;  ///< the oldest first
-  std::uint64_t last_mark_ = 0;
-  std::byte* mark_memory_ = nullptr;
+  detail::session_marks marks_;
 
   generate_options generation_;
   std::optional<text_decoder> decoder_;
@@ -562,65 +463,5 @@ class session::implementation {
   std::atomic<bool> stop_requested_{false};
   std::optional<error> failure_;
 };
-
-INLAY_DEFINITION opaque_ptr<session::implementation> session::begin(const language_model& model,
-                                                                    session_options options) {
-  return make_opaque<implementation>(model, std::move(options));
-}
-
-INLAY_DEFINITION const language_model& session::model() const { return implementation_->model(); }
-INLAY_DEFINITION const session_options& session::options() const { return implementation_->options(); }
-INLAY_DEFINITION const std::optional<error>& session::failure() const { return implementation_->failure(); }
-INLAY_DEFINITION std::span<const token_id> session::history() const { return implementation_->history(); }
-INLAY_DEFINITION const session_metrics& session::metrics() const { return implementation_->metrics(); }
-INLAY_DEFINITION finish session::finished() const { return implementation_->finished(); }
-INLAY_DEFINITION std::size_t session::scratch_high_water() const { return implementation_->scratch_high_water(); }
-INLAY_DEFINITION void session::reset() { implementation_->reset(); }
-INLAY_DEFINITION result<void> session::read(std::span<const token_id> tokens) { return implementation_->read(tokens); }
-INLAY_DEFINITION std::span<const float> session::logits() const { return implementation_->logits(); }
-INLAY_DEFINITION answer session::generate(std::span<const token_id> prompt, generate_options options, bool new_turn) {
-  implementation_->generate(prompt, std::move(options), new_turn);
-  return answer(*this);
-}
-INLAY_DEFINITION answer session::generate(std::string_view prompt, generate_options options) {
-  implementation_->generate(prompt, std::move(options));
-  return answer(*this);
-}
-INLAY_DEFINITION answer session::reply(std::string_view user, generate_options options) {
-  implementation_->reply(user, std::move(options));
-  return answer(*this);
-}
-INLAY_DEFINITION std::span<const message> session::conversation() const { return implementation_->conversation(); }
-INLAY_DEFINITION std::optional<std::string_view> session::next_piece() { return implementation_->next_piece(); }
-INLAY_DEFINITION result<void> session::rewind(std::size_t position) { return implementation_->rewind(position); }
-INLAY_DEFINITION result<session_mark> session::mark() { return implementation_->mark(); }
-INLAY_DEFINITION result<void> session::rollback(session_mark to) { return implementation_->rollback(to); }
-INLAY_DEFINITION result<void> session::forget(session_mark mark) { return implementation_->forget(mark); }
-INLAY_DEFINITION result<buffer> session::save() const { return implementation_->save(); }
-INLAY_DEFINITION result<void> session::save_file(std::string path) const {
-  return implementation_->save_file(std::move(path));
-}
-INLAY_DEFINITION result<void> session::restore(std::span<const std::byte> saved) {
-  return implementation_->restore(saved, {});
-}
-INLAY_DEFINITION result<void> session::restore_file(std::string path) {
-  return implementation_->restore_file(std::move(path));
-}
-INLAY_DEFINITION result<void> session::use_adapters(std::span<const active_adapter> adapters) {
-  return implementation_->use_adapters(adapters);
-}
-INLAY_DEFINITION void session::stop() { implementation_->stop(); }
-
-INLAY_DEFINITION answer::iterator& answer::iterator::operator++() {
-  const auto piece = session_->next_piece();
-  done_ = !piece.has_value();
-  if (piece) piece_ = *piece;
-  return *this;
-}
-INLAY_DEFINITION std::string answer::text() const {
-  std::string all;
-  for (const std::string_view piece : *this) all += piece;
-  return all;
-}
 
 }  // namespace inlay
