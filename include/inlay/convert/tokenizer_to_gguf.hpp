@@ -23,6 +23,7 @@
 #include "inlay/text/byte_tokens.hpp"
 #include "inlay/text/normalizer.hpp"
 #include "inlay/text/pretokenizer.hpp"
+#include "inlay/text/pretokenizer_names.hpp"
 #include "inlay/text/spaces.hpp"
 #include "inlay/text/token.hpp"
 #include "inlay/text/tokenizer_file.hpp"

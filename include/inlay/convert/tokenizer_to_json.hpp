@@ -20,6 +20,7 @@
 #include "inlay/io/atomic_file.hpp"
 #include "inlay/io/json.hpp"
 #include "inlay/text/pretokenizer.hpp"
+#include "inlay/text/pretokenizer_names.hpp"
 #include "inlay/text/spaces.hpp"
 #include "inlay/text/token.hpp"
 

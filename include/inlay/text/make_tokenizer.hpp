@@ -15,6 +15,7 @@
 #include "inlay/text/build.hpp"
 #include "inlay/text/byte_level_bpe.hpp"
 #include "inlay/text/normalizer.hpp"
+#include "inlay/text/pretokenizer_names.hpp"
 #include "inlay/text/sentencepiece_bpe.hpp"
 #include "inlay/text/unigram.hpp"
 #include "inlay/text/vocabulary.hpp"

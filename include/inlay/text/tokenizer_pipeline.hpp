@@ -15,6 +15,7 @@
 #include "inlay/text/build.hpp"
 #include "inlay/text/normalizer.hpp"
 #include "inlay/text/pretokenizer.hpp"
+#include "inlay/text/pretokenizer_names.hpp"
 #include "inlay/text/spaces.hpp"
 #include "inlay/text/tokenizer_file.hpp"
 
