@@ -6,15 +6,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "inlay/convert/merge_scores.hpp"
 #include "inlay/core/error.hpp"
 #include "inlay/generate/read_tokenizer.hpp"
 #include "inlay/io/checkpoint.hpp"
@@ -281,7 +280,7 @@ class tokenizer_to_gguf {
     return finish(model);
   }
 
-  /// SentencePiece's BPE: merges by the score of what they make, which the ranks of the merges give.
+  /// SentencePiece's BPE, or Gemma 4's, which keeps its merges.
   result<void> characters(const json_value& model) {
     if (!pipeline_.spaces.marked) return refuse("is a BPE of characters in which spaces are not marked");
     if (flag_of(model, "ignore_merges", false)) return refuse("takes whole words before merging");
@@ -299,26 +298,7 @@ class tokenizer_to_gguf {
       for (const auto& e : file_.vocabulary)
         if (e.text.find(space_mark, 1) != std::string::npos)
           return refuse(concat("never merges over a space, but has the token ", shown(e.text)));
-    std::unordered_map<std::string_view, std::size_t> ids;
-    for (const auto& e : file_.vocabulary) ids.emplace(e.text, static_cast<std::size_t>(e.id));
-    std::fill(scores_.begin(), scores_.end(), -std::numeric_limits<float>::max());
-    std::vector<bool> made(tokens_.size());
-    std::string text, last;
-    std::size_t rank = 0;
-    for (const auto& [left, right] : file_.merges) {
-      text = left + right;
-      if (text == last) continue;
-      const auto id = ids.find(text);
-      if (id == ids.end()) return refuse(concat("merges to ", shown(text), ", which is no token"));
-      if (made[id->second]) return refuse(concat("ranks the merges that make ", shown(text), " apart from each other"));
-      made[id->second] = true;
-      scores_[id->second] = -static_cast<float>(rank++);
-      last = text;
-    }
-    if (rank >= std::size_t{1} << 24) return refuse("has too many merges for scores in f32");
-    for (std::size_t i = 0; i < scores_.size(); ++i)
-      if (!made[i]) scores_[i] = types_[i] == 1 ? -static_cast<float>(rank) : 0.0f;
-    if (auto ok = no_accidental_merges(ids, made); !ok) return ok;
+    if (const auto problem = merge_scores(file_, types_).write(scores_)) return refuse(*problem);
     write_tokens("llama", true);
     to_.set("tokenizer.ggml.pre", "default");
     to_.set("tokenizer.ggml.add_space_prefix", pipeline_.spaces.before != space_before::never);
@@ -329,24 +309,6 @@ class tokenizer_to_gguf {
   void note_space_before() {
     if (pipeline_.spaces.before == space_before::unless_present)
       notes_.push_back(concat(source_, ": a text that begins with a space gets another one before it in a GGUF."));
-  }
-
-  /// By scores any two neighbours that make a token are merged, whether or not the list has the pair.
-  result<void> no_accidental_merges(const std::unordered_map<std::string_view, std::size_t>& ids,
-                                    const std::vector<bool>& made) const {
-    std::unordered_map<std::string, bool> pairs;
-    for (const auto& [left, right] : file_.merges) pairs.emplace(concat(left, " ", right), true);
-    for (const auto& [text, id] : ids) {
-      if (types_[id] != static_cast<std::int32_t>(token_kind::normal)) continue;
-      for (std::size_t at = 1; at < text.size(); ++at) {
-        const auto left = ids.find(text.substr(0, at)), right = ids.find(text.substr(at));
-        if (left == ids.end() || right == ids.end()) continue;
-        const bool both = types_[left->second] == 1 && types_[right->second] == 1;
-        if (both && !pairs.contains(concat(left->first, " ", right->first)))
-          return refuse(concat(made[id] ? "does not merge every pair that makes " : "never makes ", shown(text)));
-      }
-    }
-    return {};
   }
 
   result<void> unigram_model(const json_value& model) {
