@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "inlay/config/macros.hpp"
+#include "inlay/kernels/decoded_products.hpp"
 #include "inlay/kernels/policy.hpp"
 #include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
@@ -49,31 +50,7 @@ float evaluate(const formula::unary_node<Op, A>& e, const float* x) {
 
 }  // namespace detail
 
-struct plain {
-  static constexpr std::size_t panel_bytes(dtype, std::size_t, std::size_t) { return 0; }
-  static void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
-  static constexpr bool wants_quantized(dtype) { return false; }
-  static constexpr std::size_t quantized_row_bytes(std::size_t) { return 0; }
-  static void quantize_rows(const activations&, std::byte*) {}
-
-  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
-                     std::size_t end, bool add) {
-    INLAY_ASSERT(w.columns == x.columns && w.layout == layout::rows && end <= w.rows);
-    constexpr std::size_t chunk = 256;  // a whole number of blocks of every type
-    const std::size_t bytes_per_row = row_bytes(w.type, w.columns);
-    for (std::size_t r = begin; r < end; ++r) {
-      const std::byte* row = w.data + r * bytes_per_row;
-      for (std::size_t i = 0; i < x.count; ++i)
-        if (!add) out[i * stride + r] = 0.0f;
-      for (std::size_t c = 0; c < w.columns; c += chunk) {
-        const std::size_t n = std::min(chunk, w.columns - c);
-        float weights[chunk];
-        dequantize_row(w.type, row + row_bytes(w.type, c), n, weights);
-        for (std::size_t i = 0; i < x.count; ++i) out[i * stride + r] += dot(weights, x.values + i * x.stride + c, n);
-      }
-    }
-  }
-
+struct plain : detail::decoded_products<plain, 256> {
   static float dot(const float* a, const float* b, std::size_t n) {
     float sum = 0.0f;
     for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];

@@ -9,44 +9,21 @@
 #include <cstddef>
 #include <string_view>
 
-#include "inlay/config/macros.hpp"
+#include "inlay/kernels/decoded_products.hpp"
 #include "inlay/kernels/policy.hpp"
 #include "inlay/kernels/xsimd/attention.hpp"
 #include "inlay/kernels/xsimd/vectors.hpp"
 #include "inlay/quant/cache_row.hpp"
-#include "inlay/quant/codec.hpp"
 
 namespace inlay::kernels {
 
 namespace detail {
 
 template <class Arch>
-struct fixed_for {
+struct fixed_for : decoded_products<fixed_for<Arch>, 1024> {
   using batch = floats<Arch>;
   static constexpr std::string_view name = "xsimd";
   static constexpr std::size_t vector_floats = batch::size;
-
-  static constexpr std::size_t panel_bytes(dtype, std::size_t, std::size_t) { return 0; }
-  static void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
-  static constexpr bool wants_quantized(dtype) { return false; }
-  static constexpr std::size_t quantized_row_bytes(std::size_t) { return 0; }
-  static void quantize_rows(const activations&, std::byte*) {}
-
-  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
-                     std::size_t end, bool add) {
-    INLAY_ASSERT(w.columns == x.columns && w.layout == layout::rows && end <= w.rows);
-    constexpr std::size_t chunk = 1024;  // a whole number of blocks of every type
-    const std::size_t bytes_per_row = row_bytes(w.type, w.columns);
-    for (std::size_t r = begin; r < end; ++r) {
-      for (std::size_t i = 0; i < x.count && !add; ++i) out[i * stride + r] = 0.0f;
-      for (std::size_t c = 0; c < w.columns; c += chunk) {
-        const std::size_t n = std::min(chunk, w.columns - c);
-        alignas(64) float weights[chunk];
-        dequantize_row(w.type, w.data + r * bytes_per_row + row_bytes(w.type, c), n, weights);
-        for (std::size_t i = 0; i < x.count; ++i) out[i * stride + r] += dot(weights, x.values + i * x.stride + c, n);
-      }
-    }
-  }
 
   static float dot(const float* a, const float* b, std::size_t n) { return sum_of_products<Arch>(a, b, n); }
 
