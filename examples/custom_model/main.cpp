@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // custom_model FOLDER [PROMPT]     continues the prompt
 // custom_model FOLDER --check      compares logits with those that PyTorch computed (expected.safetensors)
+//
+// FOLDER is where train.py wrote the model; the folder of this program has one. The model's type is in tiny_poet.hpp.
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 #include "tiny_poet.hpp"
 

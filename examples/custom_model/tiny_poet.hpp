@@ -2,10 +2,14 @@
 // A new architecture, and a layer that inlay does not have. train.py defines the same in PyTorch.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <inlay/inlay.hpp>
+#include <string_view>
 
 /// A recurrent layer instead of attention, minGRU (Feng et al. 2024, "Were RNNs all we needed?"):
 ///   h[t] = h[t-1] + z (candidate x - h[t-1]), z = sigmoid(gate x)
+/// Around it, residual_block does the rest: x + min_gru(norm(x)).
 struct min_gru {
   static constexpr std::string_view name = "gru";  // its tensors are blocks.0.gru.gate.weight ...
 
@@ -21,6 +25,7 @@ struct min_gru {
     }
     static constexpr std::size_t scratch_bytes(std::size_t rows) { return inlay::float_bytes(rows * Width); }
 
+    /// y = the layer's output for the rows x, which are tokens of one or several sequences.
     template <class Context>
     void forward(Context& ctx, state& first, inlay::const_rows<Width> x, inlay::rows<Width> y) const {
       using namespace inlay::formula;  // a, b, c: the inputs of a formula, in their order

@@ -51,11 +51,12 @@ struct calibration_options {
   progress_callback progress = {};  ///< tokens read, tokens in all
 };
 
-/// errc::argument where there is less than a chunk of text or a token is none of the model's; errc::unsupported for a
-/// model whose weights have no names in a GGUF or stand in another order there.
+/// Runs the model over these tokens, chunk by chunk, each from an empty context. errc::argument where there is less
+/// than a chunk of text or a token is none of the model's; errc::unsupported for a model whose weights have no names in
+/// a GGUF or stand in another order there.
 result<activation_sums> collect_activations(const language_model& model, std::span<const token_id> tokens,
                                             const calibration_options& options = {});
-/// The same from text. If the model's texts begin with a token, each chunk does.
+/// The same for text. Where the tokenizer puts a token before a text (BOS), each chunk begins with it.
 result<activation_sums> collect_activations(const language_model& model, std::string_view text,
                                             const calibration_options& options = {});
 

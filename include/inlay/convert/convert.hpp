@@ -2,9 +2,8 @@
 // Checkpoints from one container to the other and to other storage types, tensor by tensor: no more than a few
 // megabytes of weights are in memory at once.
 //
-//   auto file = inlay::open_checkpoint("SmolLM2-135M-Instruct");        // a folder of safetensors
-//   inlay::convert<inlay::models::smollm2_135m>(*file, "SmolLM2-135M-Instruct.Q4_K_M.gguf", {.type =
-//   file_type::q4_k_m});
+//   auto file = inlay::open_checkpoint("SmolLM2-135M-Instruct");  // a folder of safetensors
+//   auto done = inlay::convert<inlay::models::smollm2_135m>(*file, "Q4_K_M.gguf", {.type = inlay::file_type::q4_k_m});
 //
 // A GGUF that is only quantized needs no model type: quantize_gguf(). Costs seconds to compile (JSON, tokenizers).
 #pragma once
@@ -58,7 +57,9 @@ auto with_conversion_request(const F& f) {
 
 /// Writes a checkpoint of Model's shape to `to`: a GGUF file where that ends in ".gguf", else a folder with
 /// model.safetensors, config.json and tokenizer files. Both containers' names and the orders of rows are those of the
-/// model's family. What was there is replaced once the new file is complete. Errors name the file and the tensor.
+/// model's family. What was there is replaced once the new file is complete. Errors name the file and the tensor:
+/// errc::mismatch or errc::missing for a checkpoint of another model, errc::argument where quantized tensors may not be
+/// quantized again (convert_options::requantize), errc::unsupported for what the container cannot hold, errc::io.
 template <class Model>
 result<conversion_report> convert(const checkpoint& from, std::string to, const convert_options& options = {}) {
   return detail::with_conversion_request<Model>([&](const detail::conversion_request& request) {

@@ -30,8 +30,8 @@ struct convert_options {
   std::optional<file_type> type = {};
   bool pure = false;        ///< all tensors that are quantized get the same type, as far as their rows allow
   bool requantize = false;  ///< allow quantized tensors to be quantized again, which loses more than doing it once
-  const importance_matrix* importance =
-      nullptr;                    ///< for K, IQ4 and IQ2 types; the simple types are always the same bytes
+  /// What counts most in each tensor; used by the K, IQ4 and IQ2 types. Null: all weights alike.
+  const importance_matrix* importance = nullptr;
   std::uint64_t shard_bytes = 0;  ///< safetensors are split into files of at most this much, or one tensor; 0: one file
   std::size_t threads = 0;        ///< 0: one for each CPU
   progress_callback progress = {};  ///< bytes written, bytes in all
@@ -45,8 +45,8 @@ struct conversion_report {
   std::vector<std::string> notes;                ///< what else could not be carried over, in whole sentences
 };
 
-/// Writes a GGUF again with other storage types; its metadata stays. errc::argument where tensors are quantized already
-/// and `requantize` does not allow it.
+/// Writes a GGUF again with other storage types; its metadata stays. errc::argument where `from` is no GGUF, or tensors
+/// are quantized already and `requantize` does not allow it; errc::mismatch for importances of other shapes; errc::io.
 result<conversion_report> quantize_gguf(const checkpoint& from, std::string to, const convert_options& options);
 
 namespace detail {

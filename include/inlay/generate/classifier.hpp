@@ -25,8 +25,8 @@ namespace inlay {
 
 struct classification {
   std::size_t label = 0;             ///< the most likely one
-  std::vector<float> probabilities;  ///< of each label
-  std::vector<float> logits;         ///< what the model gave
+  std::vector<float> probabilities;  ///< [labels]: softmax of the logits; of independent labels their sigmoids
+  std::vector<float> logits;         ///< [labels]
 };
 
 struct classifier_options : encoder_options {

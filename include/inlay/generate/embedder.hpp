@@ -33,8 +33,8 @@ class embedder {
   /// Numbers of a vector.
   std::size_t width() const { return model().facts().outputs; }
 
-  /// A vector for each text. Any number of texts of any lengths: they are computed in batches without padding, and what
-  /// a text gives does not depend on the others. The model's text_error() if it has no tokenizer.
+  /// [texts, width()]: a vector for each text. Any number of texts of any lengths: they are computed in batches without
+  /// padding, and what a text gives does not depend on the others. The model's text_error() if it has no tokenizer.
   result<float_rows> embed(std::span<const std::string_view> texts);
   result<float_rows> embed(std::initializer_list<std::string_view> texts) {
     return embed(std::span<const std::string_view>(texts.begin(), texts.size()));

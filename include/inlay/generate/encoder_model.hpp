@@ -43,7 +43,9 @@ class encoder_model {
   /// The names of a classifier's outputs, in order; empty if the checkpoint does not name them.
   const std::vector<std::string>& labels() const;
 
+  /// Bytes of scratch memory that forward() takes for `rows` tokens.
   std::size_t scratch_bytes(std::size_t rows) const;
+  /// Reads whole texts and writes their outputs (models/encoder_batch.hpp).
   void forward(const encoder_batch& b, workspace w) const;
 
  private:
@@ -51,8 +53,7 @@ class encoder_model {
 };
 
 /// Loads a checkpoint into an encoder type: a GGUF file, a safetensors file, or a folder with config.json and
-/// safetensors (and tokenizer.json). Errors name the file, the tensor or key, what the type expects and what the file
-/// has.
+/// safetensors (and tokenizer.json). Errors are those of load().
 template <class Model>
 result<encoder_model> load_encoder(std::string_view path, const load_options& options = {});
 

@@ -58,8 +58,8 @@ struct model_facts {
   std::size_t file_bytes = 0;  ///< of the checkpoint's files
   /// Tells checkpoints apart: of the names, types and first numbers of its tensors.
   std::uint64_t fingerprint = 0;
-  std::size_t packed_bytes =
-      0;  ///< of memory for weights that were packed or copied; the rest stays in the mapped file
+  /// Of memory for weights that were packed or copied; the others stay in the mapped file.
+  std::size_t packed_bytes = 0;
   std::vector<std::string> unknown_tensors;  ///< in the checkpoint, of no use to the type
 };
 
@@ -94,14 +94,17 @@ class language_model {
   /// What adapters are fitted to (generate/lora.hpp); null for a model that was not loaded from a checkpoint.
   const detail::weight_table* weights() const;
 
+  /// Bytes of scratch memory that forward() takes for `rows` tokens.
   std::size_t scratch_bytes(std::size_t rows) const;
   /// Bytes of one sequence: its state object and all it points to.
   std::size_t sequence_bytes(const state_options& options) const;
   /// Begins a sequence in `memory` (sequence_bytes must be free): the state for sequence_rows.
   std::byte* begin_sequence(arena& memory, const state_options& options) const;
+  /// Lets the model read tokens of one or several sequences and writes the logits that the batch asks for
+  /// (models/batch.hpp).
   void forward(const batch& b, workspace w) const;
 
-  // Of the states of sequences (layers/state.hpp); session.hpp has what is made of them.
+  // What sessions are made of: the states of sequences (layers/state.hpp).
   /// Whether keys and values can be of this type.
   bool stores(dtype kv_type) const;
   /// Most bytes of the parts of state_parts::overwritten.
@@ -119,7 +122,9 @@ class language_model {
 };
 
 /// Loads a checkpoint into a model type: a GGUF file, a safetensors file, or a folder with config.json and safetensors
-/// (and tokenizer.json). Errors name the file, the tensor or key, what the type expects and what the file has.
+/// (and tokenizer.json). Errors name the file, the tensor or key, what the type expects and what the file has:
+/// errc::mismatch or errc::missing for a checkpoint of another model, errc::io, errc::format, errc::unsupported for a
+/// storage type that is not read, errc::argument for a folder that leaves a choice, errc::memory.
 template <class Model>
 result<language_model> load(std::string_view path, const load_options& options = {});
 

@@ -25,9 +25,9 @@ class lora_adapter {
   explicit lora_adapter(std::shared_ptr<const parts> from) : parts_(std::move(from)) {}
 
   const std::string& path() const;
-  const void* model() const;
-  std::size_t rank() const;  ///< the highest of its matrices
-  std::size_t parameters() const;
+  const void* model() const;          ///< language_model::weights() of the model it was loaded for
+  std::size_t rank() const;           ///< the highest of its matrices
+  std::size_t parameters() const;     ///< how many numbers it consists of
   std::uint64_t fingerprint() const;  ///< of what it contains, wherever it was read from
   const std::vector<low_rank_update>& updates() const;
 
@@ -36,8 +36,9 @@ class lora_adapter {
 };
 
 /// Reads an adapter for a model: a folder of PEFT, its .safetensors file, or a GGUF adapter. It changes linear layers,
-/// experts among them; fused tensors of the file are taken apart as the model's are. Errors name the tensor and what it
-/// does not fit. The adapter must not outlive the model.
+/// experts among them; fused tensors of the file are taken apart as the model's are. The adapter must not outlive the
+/// model. Errors name the tensor and what it does not fit: errc::missing for a layer that the model does not have,
+/// errc::mismatch for another shape, errc::unsupported for other kinds of adapters, errc::io, errc::format.
 result<lora_adapter> load_lora(const language_model& model, std::string path);
 
 /// An adapter as a session uses it: y = W x + scale * (alpha / rank) * B (A x).

@@ -10,7 +10,7 @@
 
 namespace inlay {
 
-/// The published models of up to five thousand million parameters (generate/small_zoo.hpp).
+/// The published models of up to about five billion parameters (generate/small_zoo.hpp).
 struct small_zoo;
 
 struct opened_model {
@@ -19,7 +19,7 @@ struct opened_model {
 };
 
 /// Loads a checkpoint into the type of `Zoo` (generate/zoo.hpp) that fits it. errc::unsupported where none does: the
-/// message says what the file is, which types come nearest and what differs.
+/// message says what the file is, which types come nearest and what differs. Otherwise the errors of load().
 template <class Zoo = small_zoo>
 result<opened_model> open(std::string_view path, const load_options& options = {});
 

@@ -35,16 +35,16 @@ enum class full_context : std::uint8_t {
 };
 
 struct session_options {
-  std::size_t context = 4096;  ///< positions, prompt and answers together
+  std::size_t context = 4096;  ///< tokens, prompts and answers together; at least 1
   std::size_t threads = 0;     ///< 0: one for each CPU
-  std::size_t batch = 256;     ///< prompt tokens that are computed at once
+  std::size_t batch = 256;     ///< prompt tokens that are computed at once, at most `context`
   dtype kv_type = dtype::f16;  ///< storage of keys and values: one of cache_types that the model stores()
   inlay::sampling sampling = {};
   full_context when_full = full_context::stop;
   std::string system = {};  ///< system prompt of reply(); empty: the chat format's own
   std::size_t marks = 0;    ///< how many mark()s there may be at a time; memory for them is taken at the start
-  /// By how many positions rewind() can go back at any time in a model that sees windows: their caches are larger by
-  /// as much. (Back to any position where there are neither windows nor recurrent layers.)
+  /// By how many positions rewind() can always go back in a model with windows; their caches grow by as many. A model
+  /// with neither windows nor recurrent layers can be rewound to any position without it.
   std::size_t rewind = 0;
 };
 
@@ -112,6 +112,7 @@ class answer {
   session* session_;
 };
 
+/// Used by one thread at a time, except for stop().
 class session {
  public:
   /// Takes all memory the session will use; if that fails, failure() says so and nothing can be generated. The model
@@ -122,8 +123,10 @@ class session {
   session& operator=(const session&) = delete;
 
   const language_model& model() const;
+  /// As given, with numbers that are out of range brought into it.
   const session_options& options() const;
-  /// Set when something went wrong; the session can be reset() and used again unless it had no memory.
+  /// Why the last generation failed, or why there is no session: errc::argument for options that the model cannot
+  /// have, errc::memory. After the former, reset() makes the session usable again.
   const std::optional<error>& failure() const;
 
   /// Tokens the model has seen, in order; their number is the position of the next one.
@@ -134,12 +137,12 @@ class session {
   /// The most scratch memory a forward pass has used so far, bytes.
   std::size_t scratch_high_water() const;
 
-  /// Forgets everything.
+  /// Forgets all tokens, marks and the conversation. Options and adapters stay.
   void reset();
 
-  /// Makes these adapters (load_lora()), and no others, change the model for what is read from now on; none:
-  /// the model as it is. What was read before stays as it was read. They are no part of what is saved. errc::argument
-  /// for an adapter of another model, errc::memory.
+  /// From now on tokens are read with these adapters (load_lora()) and no others; with an empty list, by the model as
+  /// it is. Earlier tokens are not read again. save() does not write adapters. errc::argument for an adapter of another
+  /// model, errc::memory.
   result<void> use_adapters(std::span<const active_adapter> adapters);
 
   /// Lets the model read tokens. After it, logits() are those of what follows the last one. errc::argument if a token
@@ -150,34 +153,38 @@ class session {
   /// rewind().
   std::span<const float> logits() const;
 
-  /// Forgets the tokens from `position` on; the next ones are read behind what stays. Costs nothing. errc::argument
-  /// where the state cannot go back that far: a recurrent layer's not at all, a window's as far as its cache reaches
-  /// (session_options::rewind), others' to any position. A conversation of replies has no positions: mark() it.
+  /// Forgets the tokens from `position` on; the next ones are read behind what stays. Costs nothing. Recurrent layers
+  /// cannot be rewound except to 0, windows as far as their caches reach (session_options::rewind), all else to any
+  /// position: errc::argument otherwise. A conversation of replies is rewound by mark() and rollback().
   result<void> rewind(std::size_t position);
 
-  /// Remembers where the session is: whatever the model, rollback() returns to it. What later tokens overwrite is
-  /// copied (language_model::mark_bytes: recurrent states and windows) into memory taken at the start, with the logits.
+  /// Remembers where the session is, for rollback(). Works with every model: what later tokens overwrite (recurrent
+  /// states and windows, language_model::mark_bytes) is copied, with the logits, into memory taken at the start.
   /// errc::argument when all session_options::marks are in use.
   result<session_mark> mark();
-  /// The session as it was at the mark, which stays, conversation and all; only the sampler's random numbers go on.
-  /// Later marks are forgotten, as are those that rewind() or the dropping of old turns went back beyond.
+  /// Makes the session what it was at the mark, conversation included; only the sampler's random numbers go on. The
+  /// mark stays, later ones are forgotten. errc::argument for a mark that was forgotten: by this, by forget(), by
+  /// rewind() to before it, or because old turns were dropped.
   result<void> rollback(session_mark to);
+  /// Frees the mark's memory for another. errc::argument as for rollback().
   result<void> forget(session_mark mark);
 
   /// All of the session but its options and marks, to be restored in any session of the same model, adapters and cache
-  /// type whose context is large enough: then both go on alike, to the bit where their options are the same. Of a
-  /// generation that is running, what it has brought forth so far is kept. Include core/buffer.hpp for it.
+  /// type whose context is large enough. Both then go on alike, to the bit where their options are the same. A
+  /// generation that is running is saved as far as it has come. Include core/buffer.hpp for the result. errc::memory.
   result<buffer> save() const;
-  /// The same as a file, which is there whole or not at all.
+  /// The same into a file, which is complete or not there at all. errc::io.
   result<void> save_file(std::string path) const;
-  /// Takes over what was saved. Bytes that are damaged, or of another model or other adapters, are an error that says
-  /// so and change nothing.
+  /// Takes over what was saved; an error changes nothing. errc::format for damaged bytes, errc::unsupported for another
+  /// version of the format, errc::mismatch for another model, other adapters or another cache type, errc::argument
+  /// where the context is too short.
   result<void> restore(std::span<const std::byte> saved);
   result<void> restore_file(std::string path);
 
-  /// Generates from a prompt of tokens that continues what the session has seen. A prompt that begins a turn
-  /// (`new_turn`) marks where turns may be dropped when the context is full; what comes before the first turn is always
-  /// kept.
+  /// Generates from a prompt of tokens that continues what the session has seen. The prompt is read at once, tokens are
+  /// generated as the answer is iterated. An error ends the answer: then finished() is finish::failed, and failure()
+  /// has it. A prompt that begins a turn (`new_turn`) marks where turns may be dropped when the context is full; what
+  /// comes before the first turn is always kept.
   answer generate(std::span<const token_id> prompt, generate_options options = {}, bool new_turn = true);
   /// The same for text, with the tokens that the model expects around a text.
   answer generate(std::string_view prompt, generate_options options = {});
