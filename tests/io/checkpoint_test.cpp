@@ -106,6 +106,9 @@ TEST_CASE("released tensors still read the same") {
   from.will_read_in_order();
   for (const tensor_view& tensor : from.tensors()) from.release(tensor);
   CHECK(std::memcmp(from.find("large")->data.data(), values.data(), 400'000) == 0);
+  from.release();
+  std::byte room[32];
+  CHECK(std::memcmp(from.fetch(from.find("small")->data, room), eight.data(), 32) == 0);
   CHECK(std::memcmp(from.find("small")->data.data(), eight.data(), 32) == 0);
 }
 

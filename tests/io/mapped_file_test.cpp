@@ -64,5 +64,22 @@ TEST_CASE("hints and released pages change no byte") {
   CHECK(file.contains(all.subspan(1'000'000)));
 }
 
+TEST_CASE("parts are fetched into memory of the caller's") {
+  const test::temporary_folder folder;
+  const std::vector<std::byte> expected = pattern(100'001);
+  test::write_file(folder / "a", expected);
+  mapped_file opened = test::value_of(mapped_file::open(folder / "a"));
+  const mapped_file file = std::move(opened);
+  std::vector<std::byte> room(expected.size());
+  for (const auto& [first, count] : {std::pair{0, 100'001}, {1, 10}, {4095, 8194}, {100'000, 1}, {7, 0}}) {
+    const std::byte* found = file.fetch(file.bytes().subspan(first, count), room.data());
+    CHECK(std::equal(found, found + count, expected.begin() + first));
+#if INLAY_MAPS_FILES
+    CHECK(found == room.data());
+#endif
+  }
+  CHECK(file.fetch(expected, room.data()) == expected.data());  // not of this file: where it is
+}
+
 }  // namespace
 }  // namespace inlay

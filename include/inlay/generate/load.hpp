@@ -42,10 +42,10 @@ class loaded_model final : public model_of_file {
     s->place(memory, options);
   }
   void forward(const batch& b, workspace w) const override {
-    const auto told = [this](std::size_t rows) { looked_up(rows); };
-    batch telling = b;
-    telling.looked_up = told;
-    model.template forward<K>(telling, w);
+    const auto from_file = [this](std::span<const std::byte> row, std::byte* room) { return fetch(row, room); };
+    batch of_file = b;
+    of_file.fetch = from_file;
+    model.template forward<K>(of_file, w);
   }
   bool stores(dtype kv_type) const override { return Model::stores(kv_type); }
   std::size_t mark_bytes(const state_options& options) const override { return Model::mark_bytes(options); }

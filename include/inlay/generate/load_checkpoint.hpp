@@ -59,8 +59,8 @@ class model_of_file : public model_interface {
   std::shared_ptr<const loaded_weights> weights;  ///< what the model's parameters point into
 
  protected:
-  /// To be told of every `rows` tokens whose embeddings were read.
-  void looked_up(std::size_t rows) const;
+  /// Where `row` of a table can be read: it is copied to `room` if it is in a file, whose pages stay out of memory so.
+  const std::byte* fetch(std::span<const std::byte> row, std::byte* room) const;
 };
 
 /// Checks the file against the request, fills the slots, which are in `model`, and reads what the file says about text.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -56,16 +55,10 @@ inline result<void> check_rope_divisors(const checkpoint& file, const std::vecto
 struct loaded_weights {
   checkpoint file;
   buffer packed;
-  std::vector<const tensor_view*> tables_packed_too;
-  std::size_t most_rows = 0;  ///< that may be read from those before their pages are given back
-  mutable std::atomic<std::size_t> rows_read{0};
 };
 
-INLAY_DEFINITION void model_of_file::looked_up(std::size_t rows) const {
-  if (weights == nullptr || weights->tables_packed_too.empty()) return;
-  if (weights->rows_read.fetch_add(rows, std::memory_order_relaxed) + rows < weights->most_rows) return;
-  weights->rows_read.store(0, std::memory_order_relaxed);
-  for (const tensor_view* t : weights->tables_packed_too) weights->file.release(*t);
+INLAY_DEFINITION const std::byte* model_of_file::fetch(std::span<const std::byte> row, std::byte* room) const {
+  return weights == nullptr ? row.data() : weights->file.fetch(row, room);
 }
 
 /// See model_facts::fingerprint.
@@ -116,9 +109,6 @@ inline result<std::shared_ptr<const loaded_weights>> load_weights(checkpoint&& f
   auto packed = loader.load(request.slots, *sources, options.progress);
   if (!packed) return unexpected<error>(std::move(packed).error());
   weights->packed = *std::move(packed);
-  weights->tables_packed_too = loader.tables_packed_too();
-  // A row that is read brings at most 64 KiB, as systems are commonly set up: up to a 256th of the file.
-  weights->most_rows = static_cast<std::size_t>(opened.file_bytes() >> 24) + 1;
   facts = {.vocab = request.vocab,
            .parameters = request.parameters,
            .file_bytes = static_cast<std::size_t>(opened.file_bytes()),
@@ -139,6 +129,7 @@ INLAY_DEFINITION result<language_model> load_checkpoint(checkpoint&& file, std::
   parts->weights =
       std::make_shared<const weight_table>(table_of(request, gguf ? weight_origin::gguf : weight_origin::safetensors));
   load_text((*weights)->file, options.text, *parts);
+  (*weights)->file.release();
   return language_model(std::move(parts));
 }
 

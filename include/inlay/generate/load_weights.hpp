@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -49,23 +48,15 @@ class weight_loader {
     if (!memory) return memory;
     arena parts(memory->data(), memory->size());
     std::size_t done = 0;
+    // First, since a touch of the file can map megabytes around it: of matrices that were given back already.
+    for (std::size_t i = 0; i < slots.size(); ++i)
+      if (slots[i].kind == slot_kind::vector) fill_vector(slots[i], sources[i], parts);
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      fill(slots[i], sources[i], parts, i);
+      if (slots[i].kind != slot_kind::vector) fill(slots[i], sources[i], parts, i);
       done += work(slots[i], sources[i]);
       if (progress) progress(done, total);
     }
-    // Faults bring pages around those that are read: some came back after their tensor was given back.
-    for (const tensor_view* t : packed_) file_.release(*t);
     return memory;
-  }
-
-  /// Tables that are read in the file and were packed as well (a tied embedding): their pages in memory are a second
-  /// copy.
-  std::vector<const tensor_view*> tables_packed_too() const {
-    std::vector<const tensor_view*> both;
-    for (const tensor_view* t : tables_)
-      if (std::find(packed_.begin(), packed_.end(), t) != packed_.end()) both.push_back(t);
-    return both;
   }
 
  private:
@@ -98,7 +89,6 @@ class weight_loader {
   }
 
   void fill(const weight_slot& slot, const weight_source& source, arena& parts, std::size_t index) {
-    if (slot.kind == slot_kind::vector) return fill_vector(slot, source, parts);
     const dtype type = type_of(source);
     const std::size_t row = row_bytes(type, slot.columns);
     kernels::matrix_ref m{nullptr, slot.rows, slot.columns, type, kernels::layout::rows};
@@ -107,7 +97,6 @@ class weight_loader {
       m.data = source.tensors.front()->data.data() + source.offset * row;
       if (slot.bytes_each != nullptr) *slot.bytes_each = slot.rows * row;
       *slot.matrix = m;
-      if (slot.kind == slot_kind::table) tables_.push_back(source.tensors.front());
       return;
     }
     const std::size_t each = matrix_bytes(slot, type);
@@ -133,13 +122,12 @@ class weight_loader {
         for (std::size_t i = 0; i < count; ++i) std::memcpy(out + e * each + (first + i) * row, rows[i], row);
     };
     // Pages of the file are given back as it goes: a large tensor is not in memory twice.
-    constexpr std::size_t most_bytes = std::size_t{16} << 20;
+    constexpr std::size_t most_bytes = std::size_t{8} << 20;
     const std::size_t each_turn = most_bytes / (kernels::panel_rows * row) + 1;
     for (std::size_t done = 0; done < slot.stack * panels; done += each_turn) {
       pool_.run(std::min(each_turn, slot.stack * panels - done), [&](std::size_t i) { fill_panel(done + i); });
       for (const tensor_view* t : source.tensors) file_.release(*t);
     }
-    packed_.insert(packed_.end(), source.tensors.begin(), source.tensors.end());
     m.data = out;
     m.layout = panel != 0 ? kernels::layout::panels : kernels::layout::rows;
     if (slot.bytes_each != nullptr) *slot.bytes_each = each;
@@ -170,8 +158,6 @@ class weight_loader {
   packing pack_;
   thread_pool& pool_;
   std::span<const lora_pair> merge_;
-  std::vector<const tensor_view*> packed_;  ///< or copied
-  std::vector<const tensor_view*> tables_;  ///< in place
 };
 
 }  // namespace detail

@@ -103,6 +103,16 @@ class checkpoint {
   void release(const tensor_view& tensor) const {
     for (const mapped_file& file : parts_.files) file.release(tensor.data);
   }
+  /// The same of all that is in memory of the files.
+  void release() const {
+    for (const mapped_file& file : parts_.files) file.release(file.bytes());
+  }
+  /// Where `part` of a tensor can be read, if it is one: see mapped_file.
+  const std::byte* fetch(std::span<const std::byte> part, std::byte* room) const {
+    for (const mapped_file& file : parts_.files)
+      if (file.contains(part)) return file.fetch(part, room);
+    return part.data();
+  }
   /// Hints that all tensors will be read in file order.
   void will_read_in_order() const {
     for (const mapped_file& file : parts_.files) file.advise(file.bytes(), mapped_file::access::sequential);

@@ -50,6 +50,7 @@ class mapped_file {
     std::swap(path_, other.path_);
     std::swap(bytes_, other.bytes_);
     std::swap(copy_, other.copy_);
+    std::swap(descriptor_, other.descriptor_);
     return *this;
   }
   mapped_file(const mapped_file&) = delete;
@@ -57,6 +58,7 @@ class mapped_file {
   ~mapped_file() {
 #if INLAY_MAPS_FILES
     if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+    if (descriptor_ >= 0) ::close(descriptor_);
 #endif
   }
 
@@ -75,6 +77,9 @@ class mapped_file {
   void will_need(std::span<const std::byte> part) const;
   /// Gives the memory of the whole pages inside `part` back to the system. They can still be read: from the file again.
   void release(std::span<const std::byte> part) const;
+  /// Where `part` can be read: in `room`, which has space for a copy, unless that fails. Reads that are far apart bring
+  /// less into memory so: a touch of the mapping can map megabytes around it.
+  const std::byte* fetch(std::span<const std::byte> part, std::byte* room) const;
 
  private:
 #if INLAY_MAPS_FILES
@@ -85,6 +90,7 @@ class mapped_file {
   std::string path_;
   std::span<const std::byte> bytes_;
   buffer copy_;  // of the file, where it is not mapped
+  int descriptor_ = -1;
 };
 
 #if INLAY_MAPS_FILES
@@ -96,10 +102,8 @@ inline result<mapped_file> mapped_file::open(std::string path) {
   // O_NONBLOCK: a named pipe must not make this wait for a writer.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return failed("opened");
-  struct closer {
-    int descriptor;
-    ~closer() { ::close(descriptor); }
-  } const close_at_end{descriptor};
+  mapped_file file;
+  file.descriptor_ = descriptor;
 
   struct stat status{};
   if (fstat(descriptor, &status) != 0) return failed("examined");
@@ -108,7 +112,6 @@ inline result<mapped_file> mapped_file::open(std::string path) {
   if (size > std::numeric_limits<std::size_t>::max() / 2) {
     return fail(errc::memory, concat(path, ": ", size, " bytes do not fit in the address space."));
   }
-  mapped_file file;
   if (size != 0) {  // an empty mapping is an error
     void* base = mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_SHARED, descriptor, 0);
     if (base == MAP_FAILED) return failed("mapped into memory");
@@ -144,6 +147,11 @@ inline void mapped_file::will_need(std::span<const std::byte> part) const {
 }
 inline void mapped_file::release(std::span<const std::byte> part) const {
   advise_pages(part, MADV_DONTNEED, rounding::inwards);
+}
+inline const std::byte* mapped_file::fetch(std::span<const std::byte> part, std::byte* room) const {
+  if (!contains(part)) return part.data();
+  const ssize_t count = pread(descriptor_, room, part.size(), static_cast<off_t>(part.data() - bytes_.data()));
+  return count == static_cast<ssize_t>(part.size()) ? room : part.data();
 }
 
 #else
@@ -184,6 +192,7 @@ inline result<mapped_file> mapped_file::open(std::string path) {
 inline void mapped_file::advise(std::span<const std::byte>, access) const {}
 inline void mapped_file::will_need(std::span<const std::byte>) const {}
 inline void mapped_file::release(std::span<const std::byte>) const {}
+inline const std::byte* mapped_file::fetch(std::span<const std::byte> part, std::byte*) const { return part.data(); }
 
 #endif
 

@@ -14,7 +14,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "inlay/core/function_ref.hpp"
 #include "inlay/layers/context.hpp"
 #include "inlay/layers/layer.hpp"
 #include "inlay/layers/norm.hpp"
@@ -48,23 +47,20 @@ struct token_embedding {
   static constexpr auto parameters() { return tuple{parameter{"weight", &token_embedding::weight}}; }
 
   template <class Context>
-  void look_up(Context& ctx, std::span<const std::int32_t> tokens, rows<Config.width> h,
-               function_ref<void(std::size_t)> looked_up) const {
+  void look_up(Context& ctx, std::span<const std::int32_t> tokens, rows<Config.width> h, fetch_row fetch) const {
     const std::size_t bytes = row_bytes(weight.ref.type, Config.width);
-    constexpr std::size_t some = 32;
-    for (std::size_t first = 0; first < tokens.size(); first += some) {
-      const std::size_t count = std::min(some, tokens.size() - first);
-      ctx.for_rows(count, 8 * Config.width, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = first + begin; i < first + end; ++i) {
-          dequantize_row(weight.ref.type, weight.ref.data + static_cast<std::size_t>(tokens[i]) * bytes, Config.width,
-                         h[i]);
-          if constexpr (Config.embedding_scale != 1.0f)
-            Context::kernel::map(formula::a * Config.embedding_scale, Config.width, h[i],
-                                 static_cast<const float*>(h[i]));
-        }
-      });
-      if (looked_up) looked_up(count);
-    }
+    const arena::frame frame(ctx.memory);
+    const auto room = ctx.template take_rows<Config.width>(h.count);
+    ctx.for_rows(h.count, 8 * Config.width, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::byte* row = weight.ref.data + static_cast<std::size_t>(tokens[i]) * bytes;
+        if (fetch) row = fetch({row, bytes}, reinterpret_cast<std::byte*>(room[i]));
+        dequantize_row(weight.ref.type, row, Config.width, h[i]);
+        if constexpr (Config.embedding_scale != 1.0f)
+          Context::kernel::map(formula::a * Config.embedding_scale, Config.width, h[i],
+                               static_cast<const float*>(h[i]));
+      }
+    });
   }
 };
 
@@ -170,7 +166,7 @@ struct causal_lm {
     ctx.observer = b.observer;
     detail::fill_rotations(ctx, frequencies);
     const auto h = ctx.template take_rows<width>(count);
-    embedding.look_up(ctx, b.tokens, h, b.looked_up);
+    embedding.look_up(ctx, b.tokens, h, b.fetch);
     if constexpr (has_prelude) side.prepare(ctx, b.tokens, h);
     blocks.apply(ctx, *reinterpret_cast<state*>(b.sequences.front().state), h);
     if (b.wanted.empty()) return;
