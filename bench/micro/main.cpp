@@ -44,13 +44,11 @@ void measure() {
   };
   for_each_parameter(net, "", fill);
 
-  constexpr std::size_t room = quantized_room(Width);
-  alignas(64) std::byte scratch[scratch_bytes<network<Width>>(1) + room];
+  alignas(64) std::byte scratch[scratch_bytes<network<Width>>(1) + quantized_room(Width)];
   arena memory(scratch, sizeof(scratch));
   thread_pool pool(1);
   const sequence_rows sequence{nullptr, 0, 1, 0, 1};
-  auto context =
-      detail::make_context<K>(detail::rotary_list<>{}, {memory, pool}, {&sequence, 1}, 1, memory.take<std::byte>(room));
+  auto context = detail::make_context<K>(detail::rotary_list<>{}, {memory, pool}, {&sequence, 1}, 1);
   alignas(64) float x[Width], y[Width] = {};
   for (float& v : x) v = random.next_normal();
 

@@ -57,9 +57,7 @@ struct bench {
     arena memory(scratch.data(), scratch.size());
     thread_pool pool(1);
     const sequence_rows rows_of{reinterpret_cast<std::byte*>(&state), 0, count, position, options.context};
-    auto* quantized = memory.take<std::byte>(count * quantized_room(256));
-    auto ctx =
-        detail::make_context<kernels::plain>(rotaries{}, workspace{memory, pool}, {&rows_of, 1}, count, quantized);
+    auto ctx = detail::make_context<kernels::plain>(rotaries{}, workspace{memory, pool}, {&rows_of, 1}, count);
     detail::fill_rotations(ctx, detail::make_frequencies(rotaries{}));
     std::vector<float> y(count * Layer::out);
     inlay::forward(layer, ctx, state, const_rows<Layer::in>(x.data(), count), rows<Layer::out>{y.data(), count});
@@ -240,8 +238,7 @@ TEST_CASE("blocks: pre-norm, sandwich and post-norm, and parts that are absent")
     thread_pool pool(1);
     no_state none;
     const sequence_rows s{reinterpret_cast<std::byte*>(&none), 0, 1, 0, 8};
-    auto* room = memory.take<std::byte>(quantized_room(64));
-    auto ctx = detail::make_context<kernels::plain>(detail::rotary_list<>{}, workspace{memory, pool}, {&s, 1}, 1, room);
+    auto ctx = detail::make_context<kernels::plain>(detail::rotary_list<>{}, workspace{memory, pool}, {&s, 1}, 1);
     std::vector<float> h = x;
     b.layer.apply(ctx, none, rows<6>{h.data(), 1});
     return std::pair{h, b.weights};

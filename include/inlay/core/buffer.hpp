@@ -37,9 +37,10 @@ class buffer {
     if (bytes == 0) return b;
     b.size_ = bytes;
 #if INLAY_HAS_MMAP
-    // Large blocks start on a huge-page boundary, so that the system can back all of them with huge pages.
+    // Large blocks start on a huge-page boundary, so that the system can back all of them, but for a last part of one,
+    // with huge pages.
     constexpr std::size_t huge = std::size_t{2} << 20;
-    b.mapped_ = bytes >= huge ? align_up(bytes, huge) + huge : bytes;
+    b.mapped_ = bytes >= huge ? bytes + huge : bytes;
     void* base = mmap(nullptr, b.mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (base == MAP_FAILED) return fail(errc::memory, concat("The system gave no ", bytes, " bytes of memory."));
     b.base_ = static_cast<std::byte*>(base);
@@ -48,7 +49,7 @@ class buffer {
       const auto address = reinterpret_cast<std::uintptr_t>(base);
       b.data_ += align_up(address, huge) - address;
 #if defined(MADV_HUGEPAGE)
-      madvise(b.data_, align_up(bytes, huge), MADV_HUGEPAGE);
+      madvise(b.data_, bytes / huge * huge, MADV_HUGEPAGE);
 #endif
     }
 #else

@@ -48,6 +48,7 @@ namespace detail {
 template <attention_config Config, class Rope, class QkNorm, class VNorm, std::size_t Width>
 struct attention_at {
   static constexpr std::size_t in = Width, out = Width;
+  static constexpr bool in_place = true;
   static constexpr std::size_t heads = Config.heads;
   static constexpr std::size_t kv_heads = Config.kv_heads == 0 ? heads : Config.kv_heads;
   static constexpr std::size_t head_dim = Config.head_dim;

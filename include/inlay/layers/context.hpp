@@ -68,7 +68,6 @@ class context {
   thread_pool& pool;
   std::span<const sequence_rows> sequences;  ///< whose rows the batch holds, in order
   std::size_t row_count;                     ///< rows of the batch
-  std::byte* quantized;                      ///< room for a batch of quantized rows of the model's widest input
   std::tuple<rotation_table<Rotaries>...> rotations;
   const adaptation* adapted = nullptr;   ///< low-rank changes of the weights; null: none
   product_observer* observer = nullptr;  ///< of all products; null: none
@@ -118,19 +117,20 @@ class context {
   void linear(const_rows<Width> x, const Products&... products) {
     const kernels::activations input{x.data, x.count, Width, Width, nullptr};
     if constexpr (sizeof...(Products) == 1) {
-      linear(input, std::span<const product>(&products..., 1), quantized);
+      linear(input, std::span<const product>(&products..., 1));
     } else {
       const product list[] = {products...};
-      linear(input, std::span<const product>(list), quantized);
+      linear(input, std::span<const product>(list));
     }
   }
 
-  /// The same for run-time shapes. `room` holds x.count rows of K::quantized_row_bytes(x.columns).
-  void linear(kernels::activations x, std::span<const product> products, std::byte* room) {
+  /// The same for run-time shapes.
+  void linear(kernels::activations x, std::span<const product> products) {
     if (x.count == 0) return;
+    const arena::frame frame(memory);
     if (std::any_of(products.begin(), products.end(),
                     [](const product& p) { return !is_float(p.weight.type) && K::wants_quantized(p.weight.type); }))
-      quantize(x, room);
+      quantize(x);
     multiply_all(products.size(), [&](std::size_t i) { return input_and_output{x, products[i]}; });
     if (needs_values())
       for (const product& p : products) look_at(p, x);
@@ -170,9 +170,10 @@ class context {
   /// Whether inputs are asked for in f32 even where all weights want them quantized.
   bool needs_values() const { return adapted != nullptr || observer != nullptr; }
 
-  /// Fills `room` with the quantized form of x and points x at it.
-  void quantize(kernels::activations& x, std::byte* room) {
+  /// Points x at its quantized form, in scratch.
+  void quantize(kernels::activations& x) {
     const std::size_t bytes = K::quantized_row_bytes(x.columns);
+    std::byte* const room = memory.take<std::byte>(x.count * bytes);
     for_rows(x.count, x.columns * sizeof(float), [&](std::size_t begin, std::size_t end) {
       kernels::activations part = x;
       part.values += begin * x.stride;

@@ -28,6 +28,7 @@ namespace detail {
 template <delta_net_config Config, std::size_t Width>
 struct gated_delta_net_at {
   static constexpr std::size_t in = Width, out = Width;
+  static constexpr bool in_place = true;
   static constexpr std::size_t key_heads = Config.key_heads, value_heads = Config.value_heads;
   static_assert(key_heads > 0 && value_heads % key_heads == 0,
                 "inlay: gated_delta_net: .value_heads must be a multiple of .key_heads");

@@ -6,9 +6,10 @@
 //   static constexpr auto children();              optional: inlay::tuple of inlay::child
 //   using state = ...;                             optional: what it remembers of a sequence (layers/state.hpp)
 //   static constexpr std::size_t scratch_bytes(std::size_t rows);    optional: what it takes from ctx.memory
+//   static constexpr bool in_place = true;         optional: its output rows may be its input rows
 //   template <class Context> void forward(Context&, const_rows<in>, rows<out>) const;            without a state
 //   template <class Context> void forward(Context&, state&, const_rows<in>, rows<out>) const;    with one
-// A type without `at` is a layer of a fixed width. Input and output rows never overlap. What forward takes from
+// A type without `at` is a layer of a fixed width. Other input and output rows never overlap. What forward takes from
 // ctx.memory is given back when it returns. examples/custom_model shows a layer of one's own.
 #pragma once
 
@@ -76,6 +77,15 @@ constexpr std::size_t scratch_bytes(std::size_t rows) {
     return Layer::scratch_bytes(rows);
   else
     return 0;
+}
+
+/// Whether a layer has read all of its input before it writes its output.
+template <class Layer>
+constexpr bool works_in_place() {
+  if constexpr (requires { Layer::in_place; })
+    return Layer::in_place;
+  else
+    return false;
 }
 
 /// Runs a layer whether or not it keeps a state, and gives back the scratch memory that it took.

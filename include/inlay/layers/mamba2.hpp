@@ -26,6 +26,7 @@ namespace detail {
 template <mamba2_config Config, std::size_t Width>
 struct mamba2_at {
   static constexpr std::size_t in = Width, out = Width;
+  static constexpr bool in_place = true;
   static constexpr std::size_t heads = Config.heads, head_dim = Config.head_dim, groups = Config.groups;
   static_assert(heads > 0 && head_dim > 0 && heads % groups == 0,
                 "inlay: mamba2: .heads must be a multiple of .groups");

@@ -18,11 +18,12 @@ namespace detail {
 /// that the last product wants: as floats, all of them would be most of a model's scratch memory.
 template <std::size_t Inner>
 struct inner_rows {
-  static constexpr std::size_t strip = std::min<std::size_t>(Inner, 1024);  ///< columns
-  static constexpr std::size_t few = 128 << 10;                             ///< floats that need no strips
+  static constexpr std::size_t strip = std::min<std::size_t>(Inner, 512);  ///< columns
+  static constexpr std::size_t few = 128 << 10;                            ///< floats that need no strips
 
-  static constexpr std::size_t scratch_bytes(std::size_t rows, std::size_t products) {
-    return float_bytes(rows * Inner) + products * float_bytes(std::max(rows * strip, std::min(rows * Inner, few)));
+  static constexpr std::size_t scratch_bytes(std::size_t rows, std::size_t width, std::size_t products) {
+    return align_up(rows * quantized_room(width)) + float_bytes(rows * Inner) +
+           products * float_bytes(std::max(rows * strip, std::min(rows * Inner, few)));
   }
 
   /// down(act(products of x)).
@@ -32,16 +33,15 @@ struct inner_rows {
     using K = typename Context::kernel;
     const arena::frame frame(ctx.memory);
     const std::size_t width = x.count * Inner <= few ? Inner : strip;
+    kernels::activations input{x.data, x.count, Width, Width, nullptr};
+    if (std::any_of(products, products + Products, [](const product& p) { return K::wants_quantized(p.weight.type); }))
+      ctx.quantize(input);
     float* parts[Products];
     for (float*& part : parts) part = ctx.memory.template take<float>(x.count * width);
     float* const hidden = ctx.memory.template take<float>(x.count * Inner);
     auto* const codes = reinterpret_cast<std::byte*>(hidden);
     const bool quantized = K::wants_quantized(down.weight.type) && !ctx.needs_values();
     const std::size_t row = K::quantized_row_bytes(Inner);
-
-    kernels::activations input{x.data, x.count, Width, Width, nullptr};
-    if (std::any_of(products, products + Products, [](const product& p) { return K::wants_quantized(p.weight.type); }))
-      ctx.quantize(input, ctx.quantized);
     for (std::size_t begin = 0; begin < Inner; begin += width) {
       const std::size_t columns = std::min(width, Inner - begin);
       product_of some[Products];
@@ -66,7 +66,7 @@ struct inner_rows {
       });
     }
     kernels::activations all{hidden, x.count, Inner, Inner, nullptr};
-    if (!quantized) return ctx.linear(all, {&down, 1}, ctx.quantized);
+    if (!quantized) return ctx.linear(all, {&down, 1});
     all.quantized = codes;
     const product_of last[] = {{all, down}};
     ctx.linear(std::span<const product_of>(last));
@@ -76,6 +76,7 @@ struct inner_rows {
 template <std::size_t Inner, class Activation, bool Bias, std::size_t Width>
 struct gated_mlp_at {
   static constexpr std::size_t in = Width, out = Width;
+  static constexpr bool in_place = true;
   matrix<Inner, Width> gate, up;
   matrix<Width, Inner> down;
   [[no_unique_address]] optional_parameter<Bias, vector<Inner>> gate_bias;
@@ -88,7 +89,9 @@ struct gated_mlp_at {
                  parameter{"up.weight", &self::up},     parameter{"up.bias", &self::up_bias},
                  parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
   }
-  static constexpr std::size_t scratch_bytes(std::size_t rows) { return inner_rows<Inner>::scratch_bytes(rows, 2); }
+  static constexpr std::size_t scratch_bytes(std::size_t rows) {
+    return inner_rows<Inner>::scratch_bytes(rows, Width, 2);
+  }
 
   template <class Context>
   void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {
@@ -101,6 +104,7 @@ struct gated_mlp_at {
 template <std::size_t Inner, class Activation, bool Bias, std::size_t Width>
 struct mlp_at {
   static constexpr std::size_t in = Width, out = Width;
+  static constexpr bool in_place = true;
   matrix<Inner, Width> up;
   matrix<Width, Inner> down;
   [[no_unique_address]] optional_parameter<Bias, vector<Inner>> up_bias;
@@ -111,7 +115,9 @@ struct mlp_at {
     return tuple{parameter{"up.weight", &self::up}, parameter{"up.bias", &self::up_bias},
                  parameter{"down.weight", &self::down}, parameter{"down.bias", &self::down_bias}};
   }
-  static constexpr std::size_t scratch_bytes(std::size_t rows) { return inner_rows<Inner>::scratch_bytes(rows, 1); }
+  static constexpr std::size_t scratch_bytes(std::size_t rows) {
+    return inner_rows<Inner>::scratch_bytes(rows, Width, 1);
+  }
 
   template <class Context>
   void forward(Context& ctx, const_rows<Width> x, rows<Width> y) const {

@@ -51,6 +51,7 @@ struct moe_shared<Gated, 0, Activation, Width> {
 template <moe_config Config, class Activation, std::size_t Width>
 struct moe_at {
   static constexpr std::size_t in = Width, out = Width;
+  static constexpr bool in_place = true;
   static constexpr std::size_t experts = Config.experts, top_k = Config.top_k, inner = Config.inner;
   static_assert(top_k > 0 && top_k <= experts && inner > 0, "inlay: moe needs .experts >= .top_k > 0 and .inner > 0");
   static constexpr bool has_shared = Config.shared_inner != 0;
@@ -77,8 +78,8 @@ struct moe_at {
     return float_bytes(rows * experts) + align_up(routed * sizeof(choice)) +
            align_up((experts + 1) * sizeof(std::size_t)) + align_up(routed * sizeof(std::uint32_t)) +
            align_up(3 * experts * sizeof(product_of)) + float_bytes(routed * Width) +
-           align_up(routed * quantized_room(Width)) + 2 * float_bytes(routed * inner) +
-           align_up(routed * quantized_room(inner)) + float_bytes(routed * Width) +
+           align_up(rows * quantized_room(Width)) + align_up(routed * quantized_room(Width)) +
+           2 * float_bytes(routed * inner) + align_up(routed * quantized_room(inner)) + float_bytes(routed * Width) +
            inlay::scratch_bytes<shared_expert>(rows);
   }
 
@@ -230,7 +231,7 @@ struct moe_at {
     const bool quantized = K::wants_quantized(up.first.type);
     const bool values = !quantized || !gate_wants_quantized<K>() || ctx.needs_values();
     const std::size_t bytes = K::quantized_row_bytes(Width);
-    if (quantized || gate_wants_quantized<K>()) ctx.quantize(all, ctx.quantized);
+    if (quantized || gate_wants_quantized<K>()) ctx.quantize(all);
     if (x.count == 1) return all;
     kernels::activations sorted{nullptr, x.count * top_k, Width, Width, nullptr};
     float* floats = values ? ctx.memory.template take<float>(sorted.count * Width) : nullptr;

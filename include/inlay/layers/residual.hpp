@@ -38,6 +38,7 @@ struct branch_at {
   using inner = bound<Spec, Width>;
   static_assert(layer_width_mismatch<inner, expects_width<Width>, gets_width<inner::out>>::checked);
   using state = state_of<inner>;
+  static constexpr bool two_rows = pre && !works_in_place<inner>();  ///< the layer's input and its output
 
   [[no_unique_address]] std::conditional_t<pre, norm_layer, absent> norm;
   inner layer;
@@ -47,7 +48,7 @@ struct branch_at {
     return tuple{child{"norm", &branch_at::norm}, child{"", &branch_at::layer}, child{"post_norm", &branch_at::after}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
-    return 2 * float_bytes(rows * Width) + inlay::scratch_bytes<inner>(rows);
+    return (two_rows ? 2 : 1) * float_bytes(rows * Width) + inlay::scratch_bytes<inner>(rows);
   }
 
   /// h is read and added to.
@@ -56,7 +57,7 @@ struct branch_at {
     const arena::frame frame(ctx.memory);
     const auto y = ctx.template take_rows<Width>(h.count);
     if constexpr (pre) {
-      const auto x = ctx.template take_rows<Width>(h.count);
+      const auto x = two_rows ? ctx.template take_rows<Width>(h.count) : y;
       norm.forward(ctx, h, x);
       inlay::forward(layer, ctx, s, const_rows<Width>(x), y);
     } else {

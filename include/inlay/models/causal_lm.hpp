@@ -159,9 +159,7 @@ struct causal_lm {
   void forward(const batch& b, workspace w) const {
     const arena::frame frame(w.memory);
     const std::size_t count = b.tokens.size();
-    constexpr std::size_t widest = std::max(detail::widest_input<stack_type>(), width);
-    auto ctx = detail::make_context<K>(rotaries{}, w, b.sequences, count,
-                                       w.memory.template take<std::byte>(count * quantized_room(widest)));
+    auto ctx = detail::make_context<K>(rotaries{}, w, b.sequences, count);
     ctx.adapted = b.adapted;
     ctx.observer = b.observer;
     detail::fill_rotations(ctx, frequencies);

@@ -97,8 +97,7 @@ struct encoder {
   void forward(const encoder_batch& b, workspace w) const {
     const arena::frame frame(w.memory);
     const std::size_t count = b.tokens.size();
-    auto ctx = detail::make_context<K>(rotaries{}, w, b.sequences, count,
-                                       w.memory.template take<std::byte>(count * quantized_room(widest)));
+    auto ctx = detail::make_context<K>(rotaries{}, w, b.sequences, count);
     detail::fill_rotations(ctx, frequencies);
     const auto h = ctx.template take_rows<width>(count);
     embedding.embed(ctx, b.tokens, b.token_types, h);

@@ -107,13 +107,8 @@ constexpr std::size_t rotation_bytes(rotary_list<R...>, [[maybe_unused]] std::si
 
 template <class K, class... R>
 context<K, R...> make_context(rotary_list<R...>, workspace w, std::span<const sequence_rows> sequences,
-                              std::size_t count, std::byte* quantized) {
-  return {.memory = w.memory,
-          .pool = w.pool,
-          .sequences = sequences,
-          .row_count = count,
-          .quantized = quantized,
-          .rotations = {}};
+                              std::size_t count) {
+  return {.memory = w.memory, .pool = w.pool, .sequences = sequences, .row_count = count, .rotations = {}};
 }
 
 /// Angles are computed in f32, position times frequency, as the reference implementations do.
