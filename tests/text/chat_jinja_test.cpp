@@ -169,7 +169,7 @@ TEST_CASE_FIXTURE(jinja_fixture, "filters that make texts take any value, as Pyt
 
 TEST_CASE_FIXTURE(jinja_fixture, "an empty mapping is false, as in Python") {
   const auto text_of = [&](std::string_view source) {
-    return printed(inlay::concat("{% for t in tools %}", source, "{% endfor %}"), {}, false,
+    return printed(inlay::concat("{%- set t = tools[0] -%}", source), {}, false,
                    {.tools = {R"({"e": {}, "f": {"x": 1}, "l": [], "s": "if {{"})"}});
   };
   CHECK(text_of("{%- if t.e -%} 1 {%- elif t['e'] %}2{% elif t.f %}3{% endif %}") == "3");
@@ -190,7 +190,7 @@ TEST_CASE_FIXTURE(jinja_fixture, "an empty mapping is false, as in Python") {
 
 TEST_CASE_FIXTURE(jinja_fixture, "null is a value, and not undefined, as in Python") {
   const auto text_of = [&](std::string_view source) {
-    return printed(inlay::concat("{% for t in tools %}", source, "{% endfor %}"), {}, false,
+    return printed(inlay::concat("{%- set t = tools[0] -%}", source), {}, false,
                    {.tools = {R"({"n": null, "l": [null, 1, {"a": null}], "s": "none"})"}});
   };
   CHECK(text_of("{{ t.n }}{{ t.missing }}{{ none }}{{ t['n'] ~ '|' ~ None }}{{ t.l | join('+') }}") ==

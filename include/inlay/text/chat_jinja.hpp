@@ -93,7 +93,8 @@ class jinja_chat {
       values["eos_token"] = name_of(vocabulary_->specials().eos);
       if (settings.thinking) values["enable_thinking"] = *settings.thinking;
       for (const std::string& tool : settings.tools) values["tools"].push_back(parsed(guarded(tool, false)));
-      const auto context = minja::Context::make(minja::Value(values));
+      const auto context = std::make_shared<variables>(minja::Value(values), minja::Context::builtins());
+      const released at_end{*context};
       context->set("strftime_now",
                    minja::Value::callable([&](const std::shared_ptr<minja::Context>&, minja::ArgumentsValue&) {
                      return minja::Value(settings.date);
@@ -110,6 +111,20 @@ class jinja_chat {
   // Stands around the number of a name that is put aside while the template runs: a private character. Behind the names
   // of the vocabulary come the guard itself and the text of null.
   static constexpr std::string_view guard = "\xF4\x8F\xBF\xBD";
+
+  // A macro keeps the variables that it may read, and is one of them: without an end to that, both would stay. (Those
+  // of a macro within a loop do: the loop's.)
+  struct variables : minja::Context {
+    using minja::Context::Context;
+    void release() {
+      values_ = minja::Value();
+      parent_ = nullptr;
+    }
+  };
+  struct released {
+    variables& what;
+    ~released() { what.release(); }
+  };
 
   jinja_chat() = default;
 
