@@ -14,39 +14,10 @@
 #include "inlay/kernels/policy.hpp"
 #include "inlay/layers/adaptation.hpp"
 #include "inlay/layers/observer.hpp"
-#include "inlay/layers/parameter.hpp"
+#include "inlay/layers/product.hpp"
 #include "inlay/layers/rows.hpp"
 
 namespace inlay {
-
-/// One product of a linear group: out = (or +=) W x + bias.
-struct product {
-  kernels::matrix_ref weight;
-  const float* bias = nullptr;
-  float* out = nullptr;
-  std::size_t stride = 0;  ///< floats between rows of out
-  bool add = false;
-  std::size_t first_row = 0;  ///< of the parameter, of which `weight` may be a part
-};
-
-/// A product with an input of its own.
-struct product_of {
-  kernels::activations x;
-  product y;
-};
-
-/// y = W x.
-template <std::size_t Out, std::size_t In>
-product into(const matrix<Out, In>& w, rows<Out> y) {
-  return {w.ref, nullptr, y.data, Out};
-}
-/// y = W x + b; b may be absent.
-template <std::size_t Out, std::size_t In, class Bias>
-product into(const matrix<Out, In>& w, const Bias& b, rows<Out> y) {
-  product p = into(w, y);
-  if constexpr (requires { b.data; }) p.bias = b.data;
-  return p;
-}
 
 /// Bytes that hold one activation row in any policy's quantized form.
 constexpr std::size_t quantized_room(std::size_t columns) { return align_up(2 * columns + 64); }
@@ -156,17 +127,6 @@ class context {
     observe(products);
   }
 
-  /// The part of a product that computes its outputs [begin, end), with `begin` a multiple of kernels::panel_rows, into
-  /// rows of their own.
-  static product part_of(product p, std::size_t begin, std::size_t end, float* out) {
-    p.weight.data += begin / kernels::panel_rows * panel_bytes(p.weight);
-    p.weight.rows = end - begin;
-    if (p.bias != nullptr) p.bias += begin;
-    p.out = out;
-    p.stride = end - begin;
-    p.first_row += begin;
-    return p;
-  }
   /// Whether inputs are asked for in f32 even where all weights want them quantized.
   bool needs_values() const { return adapted != nullptr || observer != nullptr; }
 
@@ -213,10 +173,10 @@ class context {
   /// Adds the low-rank changes of a product's weight.
   INLAY_NOINLINE void adapt(const product& p, const kernels::activations& x) {
     const std::size_t first_panel = p.first_row / kernels::panel_rows;
-    for (const low_rank_update& u : adapted->of(p.weight.data - first_panel * panel_bytes(p.weight))) {
+    for (const low_rank_update& u : adapted->of(p.weight.data - first_panel * panel_bytes<K>(p.weight))) {
       const std::size_t rank = u.a.rows;
       kernels::matrix_ref b = u.b;
-      b.data += first_panel * panel_bytes(b);
+      b.data += first_panel * panel_bytes<K>(b);
       b.rows = p.weight.rows;
       for_rows(x.count, (u.a.columns + b.rows) * rank * sizeof(float), [&](std::size_t begin, std::size_t end) {
         const std::size_t count = end - begin;
@@ -241,7 +201,7 @@ class context {
   }
 
   static std::size_t cost(const input_and_output& one) {
-    return weight_bytes(one.y) * std::max<std::size_t>(one.x.count / 4, 1);
+    return weight_bytes(one.y.weight) * std::max<std::size_t>(one.x.count / 4, 1);
   }
 
   /// How several products, laid end to end, are cut into parts.
@@ -268,7 +228,7 @@ class context {
       for (std::size_t i = 0; i < count; at -= cost(each(i++)))
         if (const std::size_t all = cost(each(i)); at < all) {
           const kernels::matrix_ref& w = each(i).y.weight;
-          return {w.data + panels(w) * at / all * panel_bytes(w), std::min(total / threads, most_ahead)};
+          return {w.data + panels(w) * at / all * panel_bytes<K>(w), std::min(total / threads, most_ahead)};
         }
       return {};
     }
@@ -285,10 +245,7 @@ class context {
     if (pool.size() == 1) {
       for (std::size_t i = 0; i < count; ++i) {
         const auto& [x, y] = each(i);
-        if (i + 1 == count) return multiply(y, y.weight, x, 0, y.weight.rows);
-        kernels::matrix_ref w = y.weight;
-        w.then = each(i + 1).y.weight.data;
-        multiply(y, w, x, 0, w.rows);
+        multiply<K>(y, x, 0, y.weight.rows, i + 1 < count ? each(i + 1).y.weight.data : nullptr);
       }
       return;
     }
@@ -298,7 +255,7 @@ class context {
       const std::size_t thread = cut.last_of(part);
       const std::byte* const then = thread < pool.size() ? pool.expected(thread).data() : nullptr;
       for (std::size_t i = 0; i < count && static_cast<std::ptrdiff_t>(s.end) > 0; ++i)
-        multiply(each(i), s, i + 1 < count ? each(i + 1).y.weight.data : nullptr, then);
+        multiply_stretch(each(i), s, i + 1 < count ? each(i + 1).y.weight.data : nullptr, then);
     };
     const auto reads = [&](std::size_t thread) { return cut.first_read(each, thread); };
     chosen ? pool.run(cut.parts, multiply_part) : pool.run(cut.parts, multiply_part, reads);
@@ -314,24 +271,13 @@ class context {
   }
   static constexpr std::size_t worth_a_piece = 256 << 10;
 
-  static std::size_t panels(const kernels::matrix_ref& w) {
-    return (w.rows + kernels::panel_rows - 1) / kernels::panel_rows;
-  }
-  static std::size_t panel_bytes(const kernels::matrix_ref& w) {
-    return w.layout == kernels::layout::panels ? K::panel_bytes(w.type, kernels::panel_rows, w.columns)
-                                               : kernels::panel_rows * row_bytes(w.type, w.columns);
-  }
-  static std::size_t weight_bytes(const product& p) {
-    return p.weight.rows * row_bytes(p.weight.type, p.weight.columns);
-  }
-
   /// A part of several products laid end to end. What lies before the next product is negative, and wraps around.
   struct stretch {
     std::size_t begin, end;
   };
   /// The part of a product that lies in s, in whole panels; then moves s to the next product, whose weights are at
   /// `next`. `then` is read behind s.
-  static void multiply(const input_and_output& one, stretch& s, const std::byte* next, const std::byte* then) {
+  static void multiply_stretch(const input_and_output& one, stretch& s, const std::byte* next, const std::byte* then) {
     const auto& [x, p] = one;
     const std::size_t length = cost(one);
     const std::size_t all = panels(p.weight);
@@ -343,22 +289,8 @@ class context {
     s.begin -= length;
     s.end -= length;
     if (begin >= end) return;
-    kernels::matrix_ref w = p.weight;
-    w.then = end == w.rows && next != nullptr ? next : static_cast<std::ptrdiff_t>(s.end) <= 0 ? then : nullptr;
-    multiply(p, w, x, begin, end);
-  }
-  /// Outputs [begin, end) of p, whose weight is w.
-  static void multiply(const product& p, const kernels::matrix_ref& w, const kernels::activations& x, std::size_t begin,
-                       std::size_t end) {
-    if (p.bias == nullptr) return K::matmul(w, x, p.out, p.stride, begin, end, p.add);
-    for (std::size_t i = 0; i < x.count; ++i) {
-      float* y = p.out + i * p.stride + begin;
-      if (p.add)
-        K::map(formula::a + formula::b, end - begin, y, y, p.bias + begin);
-      else
-        std::copy(p.bias + begin, p.bias + end, y);
-    }
-    K::matmul(w, x, p.out, p.stride, begin, end, true);
+    const bool more = end == p.weight.rows && next != nullptr;
+    multiply<K>(p, x, begin, end, more ? next : static_cast<std::ptrdiff_t>(s.end) <= 0 ? then : nullptr);
   }
 };
 

@@ -46,7 +46,7 @@ struct inner_rows {
       const std::size_t columns = std::min(width, Inner - begin);
       product_of some[Products];
       for (std::size_t p = 0; p < Products; ++p)
-        some[p] = {input, ctx.part_of(products[p], begin, begin + columns, parts[p])};
+        some[p] = {input, part_of<K>(products[p], begin, begin + columns, parts[p])};
       ctx.linear(std::span<const product_of>(some));
       const std::size_t blocks = (columns + strip - 1) / strip;
       ctx.for_rows(x.count * blocks, strip * sizeof(float), [&](std::size_t first, std::size_t last) {
