@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Feed-forward layers of many rows work strip by strip: the same numbers as all at once, for any number of threads.
+// Feed-forward layers of many rows work strip by strip, and some rows after the others: the same numbers as all at
+// once, for any number of threads.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -17,9 +18,11 @@ namespace {
 using namespace inlay;
 using K = kernels::standard;
 
-constexpr std::size_t width = 64, inner = 1312;  // a strip, and one of 288
-constexpr std::size_t count = 128;
-static_assert(count * inner > detail::inner_rows<inner>::few && count / 2 * inner <= detail::inner_rows<inner>::few);
+constexpr std::size_t width = 64, inner = 1344;  // two strips, and one of 320
+constexpr std::size_t count = 1024;
+using inner_rows = detail::inner_rows<inner>;
+static_assert(count > inner_rows::rows_at_once(width, 1) && count / 2 <= inner_rows::rows_at_once(width, 1));
+static_assert(count / 2 * inner > inner_rows::few && count / 16 * inner <= inner_rows::few);
 
 std::vector<float> numbers(std::size_t n, float phase) {
   std::vector<float> x(n);
@@ -84,7 +87,8 @@ template <class Layer>
 void compare(dtype type, const auto& first_product) {
   CAPTURE(name(type));
   const made_up<Layer> m(type);
-  const auto expected = m.run(count / 2, 1);
+  const auto expected = m.run(count / 16, 1);
+  CHECK(m.run(count / 2, 2) == expected);
   CHECK(m.run(count, 1) == expected);
   CHECK(m.run(count, 3) == expected);
 
@@ -100,7 +104,7 @@ void compare(dtype type, const auto& first_product) {
   if (updates[1].weight < updates[0].weight) std::swap(updates[0], updates[1]);
   std::vector<float> narrow(count * 2);
   const adaptation adapted{updates, narrow.data(), 2};
-  const auto changed = m.run(count / 2, 1, &adapted);
+  const auto changed = m.run(count / 16, 1, &adapted);
   CHECK(changed != expected);
   CHECK(m.run(count, 2, &adapted) == changed);
 }

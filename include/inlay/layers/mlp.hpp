@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "inlay/layers/activation.hpp"
@@ -21,7 +22,14 @@ struct inner_rows {
   static constexpr std::size_t strip = std::min<std::size_t>(Inner, 512);  ///< columns
   static constexpr std::size_t few = 128 << 10;                            ///< floats that need no strips
 
+  /// Where weights stay in a cache, more rows read them again: a multiple of what kernels take at a time.
+  static constexpr std::size_t rows_at_once(std::size_t width, std::size_t products) {
+    if ((products + 1) * width * Inner > std::size_t{16} << 20) return SIZE_MAX;
+    return std::max<std::size_t>((std::size_t{5} << 18) / Inner, 260) / 20 * 20;
+  }
+
   static constexpr std::size_t scratch_bytes(std::size_t rows, std::size_t width, std::size_t products) {
+    rows = std::min(rows, rows_at_once(width, products));
     return align_up(rows * quantized_room(width)) + float_bytes(rows * Inner) +
            products * float_bytes(std::max(rows * strip, std::min(rows * Inner, few)));
   }
@@ -30,6 +38,13 @@ struct inner_rows {
   template <class Context, std::size_t Width, class Formula, std::size_t Products>
   static void forward(Context& ctx, const_rows<Width> x, const product (&products)[Products], Formula act,
                       const product& down) {
+    constexpr std::size_t most = rows_at_once(Width, Products);
+    if (x.count > most) {
+      forward(ctx, const_rows<Width>(x.data, most), products, act, down);
+      product rest = down;
+      rest.out += most * rest.stride;
+      return forward(ctx, const_rows<Width>(x[most], x.count - most), products, act, rest);
+    }
     using K = typename Context::kernel;
     const arena::frame frame(ctx.memory);
     const std::size_t width = x.count * Inner <= few ? Inner : strip;
