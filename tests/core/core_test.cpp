@@ -17,6 +17,7 @@
 #include "inlay/core/error.hpp"
 #include "inlay/core/fixed_string.hpp"
 #include "inlay/core/function_ref.hpp"
+#include "inlay/core/join_arrays.hpp"
 #include "inlay/core/read_trail.hpp"
 #include "inlay/core/thread_pool.hpp"
 
@@ -68,6 +69,11 @@ TEST_CASE("fixed strings are template arguments") {
   static_assert(named<"gate">::name == "gate");
   static_assert(!std::is_same_v<named<"a">, named<"b">>);
   CHECK(named<"">::name.empty());
+}
+
+TEST_CASE("arrays are joined in their order") {
+  static_assert(inlay::join_arrays(std::array{1}, std::array<int, 0>{}, std::array{2, 3}) == std::array{1, 2, 3});
+  CHECK(inlay::join_arrays<int>().empty());
 }
 
 TEST_CASE("storage types know their blocks") {

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "inlay/core/error.hpp"
+#include "inlay/core/join_arrays.hpp"
 #include "inlay/core/type_name.hpp"
 #include "inlay/generate/known_model.hpp"
 #include "inlay/generate/load.hpp"
@@ -66,17 +67,6 @@ constexpr void for_each_model(const F& f) {
     f.template operator()<T>();
 }
 
-template <std::size_t... N>
-constexpr auto join_models(const std::array<known_model, N>&... lists) {
-  std::array<known_model, (std::size_t{0} + ... + N)> all{};
-  std::size_t end = 0;
-  const auto add = [&](const auto& list) {
-    for (const known_model& m : list) all[end++] = m;
-  };
-  (add(lists), ...);
-  return all;
-}
-
 }  // namespace detail
 
 /// Model types, or other zoos; the first that a checkpoint fits is taken.
@@ -84,7 +74,7 @@ template <class... Models>
 struct zoo {
   using is_zoo = void;
   /// A std::array of known_model. A function, so that naming the zoo alone compiles no model.
-  static constexpr auto models() { return detail::join_models(detail::models_of<Models>()...); }
+  static constexpr auto models() { return join_arrays<known_model>(detail::models_of<Models>()...); }
   /// f.template operator()<Model>() for each of the types, in the order of models().
   template <class F>
   static constexpr void for_each(const F& f) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "inlay/core/join_arrays.hpp"
 #include "inlay/layers/absolute_embedding.hpp"
 #include "inlay/layers/linear.hpp"
 #include "inlay/layers/mlp.hpp"
@@ -34,7 +35,7 @@ using bert_block = branches<
 
 namespace detail {
 
-inline constexpr auto bert_rules = join_rules(
+inline constexpr auto bert_rules = join_arrays(
     std::array{
         tensor_rule{"embedding.token.weight", {"bert.embeddings.word_embeddings.weight"}, {"token_embd.weight"}},
         tensor_rule{

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "inlay/core/join_arrays.hpp"
 #include "inlay/layers/bottleneck.hpp"
 #include "inlay/models/bert.hpp"
 
@@ -29,7 +30,7 @@ using mobilebert_block = bottleneck<{.width = C.bottleneck, .heads = C.heads}, s
 namespace detail {
 
 // There is no other reader of GGUF for these models: the names are ours, after those of BERT.
-inline constexpr auto mobilebert_rules = join_rules(
+inline constexpr auto mobilebert_rules = join_arrays(
     std::array{
         tensor_rule{"embedding.token.weight", {"mobilebert.embeddings.word_embeddings.weight"}, {"token_embd.weight"}},
         tensor_rule{"embedding.position.weight",

@@ -57,16 +57,4 @@ inline constexpr std::array norm_weight_and_bias{
                 {detail::with_ending<Gguf, ".bias">}},
 };
 
-/// One table of rules after another.
-template <std::size_t... Sizes>
-constexpr auto join_rules(const std::array<tensor_rule, Sizes>&... tables) {
-  std::array<tensor_rule, (std::size_t{0} + ... + Sizes)> all{};
-  std::size_t at = 0;
-  const auto add = [&](const auto& some) {
-    for (const tensor_rule& rule : some) all[at++] = rule;
-  };
-  (add(tables), ...);
-  return all;
-}
-
 }  // namespace inlay::models
