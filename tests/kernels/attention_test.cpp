@@ -267,6 +267,45 @@ TEST_CASE("a cache in pieces") {
   });
 }
 
+TEST_CASE("what parts of a cache give, weighed, is what the whole gives") {
+  for_each_policy([]<class K>(K) {
+    for (const dtype cache : caches)
+      for (const std::size_t heads : {1, 6, 16})
+        for (const float soft_cap : {0.0f, 3.0f}) {
+          auto shape = shape_of(heads, heads == 1 ? 1 : 2, 64, cache);
+          shape.soft_cap = soft_cap;
+          const problem p{shape, 299, 1, 0, {64, 256, 300}};
+          const data d(p);
+          const auto expected = attend<plain>(p, d, 1);
+          const auto bounds = error_bounds(p, d);
+          std::vector<std::vector<float>> outs;
+          std::vector<std::vector<kernels::attention_weight>> weights;
+          for (const kv_span& span : d.spans) {
+            outs.emplace_back(p.width());
+            weights.emplace_back(heads);
+            const attention_rows rows{d.queries.data(), p.width(),  outs.back().data(),   p.width(), 1,
+                                      p.first_query,    {&span, 1}, weights.back().data()};
+            for (std::size_t h = 0; h < shape.kv_heads; ++h) K::attention(shape, rows, h, 0, 1);
+          }
+          std::size_t wrong = 0;
+          for (std::size_t i = 0; i < p.width(); ++i) {
+            double sum = 0.0;
+            double total = 0.0;
+            const double highest = weights.back()[i / 64].highest;
+            for (std::size_t part = 0; part < outs.size(); ++part) {
+              const auto& w = weights[part][i / 64];
+              const double weight = w.total * std::exp(static_cast<double>(w.highest) - highest);
+              sum += weight * outs[part][i];
+              total += weight;
+            }
+            wrong +=
+                !within(static_cast<float>(sum / total), expected[i], 4 * bounds[i]);  // parts err, and their weights
+          }
+          CHECK(wrong == 0);
+        }
+  });
+}
+
 TEST_CASE("scores far apart and equal scores") {
   for_each_policy([]<class K>(K) {
     for (const std::size_t queries : {1, 12}) {

@@ -2,6 +2,7 @@
 // Layers by themselves, against their equations written out.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -49,13 +50,13 @@ struct bench {
     state.place(a, options);
   }
 
-  std::vector<float> run(const std::vector<float>& x) {
+  std::vector<float> run(const std::vector<float>& x, std::size_t threads = 1) {
     const std::size_t count = x.size() / Layer::in;
     using rotaries = models_rotaries;
     std::vector<std::byte> scratch(scratch_bytes<Layer>(count) + detail::rotation_bytes(rotaries{}, count) +
                                    count * quantized_room(256) + 4096);
     arena memory(scratch.data(), scratch.size());
-    thread_pool pool(1);
+    thread_pool pool(threads);
     const sequence_rows rows_of{reinterpret_cast<std::byte*>(&state), 0, count, position, options.context};
     auto ctx = detail::make_context<kernels::plain>(rotaries{}, workspace{memory, pool}, {&rows_of, 1}, count);
     detail::fill_rotations(ctx, detail::make_frequencies(rotaries{}));
@@ -150,6 +151,48 @@ TEST_CASE_TEMPLATE("plain and gated feed-forward", Activation, silu, gelu_tanh, 
   for (std::size_t i = 0; i < 16; ++i) hidden[i] = static_cast<float>(act(gate[i]) * up[i]);
   expected = times_vector(g.weights[2], hidden.data(), 8, 16);
   for (std::size_t i = 0; i < 8; ++i) CHECK(std::fabs(z[i] - expected[i]) < tolerance);
+}
+
+/// One position after another behind a long context, whose parts are looked at apart, gives what one batch gives.
+template <std::size_t KvHeads, std::size_t Window>
+void check_long_context() {
+  CAPTURE(KvHeads);
+  CAPTURE(Window);
+  using layer = bound<attention<{.heads = 6, .kv_heads = KvHeads, .head_dim = 8, .window = Window}>, 16>;
+  constexpr std::size_t positions = 1300, before = 240;
+  const auto x = input(positions * 16);
+  bench<layer> whole(positions);
+  const auto expected = whole.run(x);
+  std::vector<float> one_thread;
+  for (const std::size_t threads : {1, 3}) {
+    bench<layer> b(positions);
+    b.run({x.begin(), x.begin() + before * 16});
+    std::vector<float> all;
+    for (std::size_t i = before; i < positions; ++i) {
+      const auto y =
+          b.run({x.begin() + static_cast<std::ptrdiff_t>(i) * 16, x.begin() + static_cast<std::ptrdiff_t>(i + 1) * 16},
+                threads);
+      all.insert(all.end(), y.begin(), y.end());
+    }
+    // Weighted means of at most `positions` numbers below 1, in f32, and sums of 48 products.
+    constexpr double bound = (2 * positions + 64) * 0x1p-24;
+    double worst = 0.0;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      worst = std::max(worst, std::fabs(static_cast<double>(all[i]) - expected[before * 16 + i]));
+    CHECK(worst < bound);
+    if (threads == 1) {
+      one_thread = all;
+    } else {
+      CHECK(all == one_thread);
+    }
+  }
+}
+
+TEST_CASE("attention over a long context, in parts and whole") {
+  check_long_context<1, 0>();
+  check_long_context<3, 0>();
+  check_long_context<1, 700>();
+  check_long_context<2, 300>();
 }
 
 TEST_CASE("attention with soft-capped scores, against its equation") {

@@ -169,6 +169,7 @@ struct plain : detail::decoded_products<plain, 256> {
             highest = next;
           }
         for (std::size_t j = 0; j < dim; ++j) out[j] = sums[j] / total;
+        if (rows.weights != nullptr) rows.weights[i * shape.heads + h] = {highest, total};
       }
     }
   }

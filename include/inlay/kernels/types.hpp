@@ -60,6 +60,12 @@ struct attention_shape {
   dtype cache = dtype::f32;
 };
 
+/// What a query's weights came to: its highest score, and the sum of e^(score - highest).
+struct attention_weight {
+  float highest;
+  float total;
+};
+
 /// Consecutive queries of one sequence, [count, heads * head_dim], and the cached positions they may look at.
 struct attention_rows {
   const float* queries = nullptr;
@@ -68,7 +74,9 @@ struct attention_rows {
   std::size_t out_stride = 0;    ///< floats
   std::size_t count = 0;
   std::size_t first_position = 0;  ///< of the first query
-  std::span<const kv_span> cache;  ///< in order of positions, without overlap; includes the queries' own positions
+  /// In order of positions, without overlap. Where a part of the cache is looked at, each query sees some of it.
+  std::span<const kv_span> cache;
+  attention_weight* weights = nullptr;  ///< [count, heads], to combine what several parts gave; null: not wanted
 };
 
 /// Consecutive positions of one head of a recurrent layer. Its state [rows, columns] decays, takes up a value under a

@@ -95,9 +95,12 @@ struct attention_at {
                  child{"v_norm", &attention_at::value_norm}};
   }
   static constexpr std::size_t scratch_bytes(std::size_t rows) {
+    const std::size_t parts = most_parts == 1 ? 0
+                                              : float_bytes(most_parts * q_width) +
+                                                    align_up(most_parts * heads * sizeof(kernels::attention_weight));
     const std::size_t projected = own ? 2 * float_bytes(rows * kv_width) : 0;
     const std::size_t fresh = own && !lends && Config.window != 0 ? 2 * float_bytes(rows * kv_width) : 0;
-    return 2 * float_bytes(rows * q_width) + projected + fresh;
+    return 2 * float_bytes(rows * q_width) + projected + fresh + parts;
   }
 
   template <class Context>
@@ -134,6 +137,10 @@ struct attention_at {
 
  private:
   using cache_type_lent = kv_cache<kv_heads, head_dim, Config.window, true>;
+
+  /// One query looks at so many parts of a long context at the same time that many threads have work.
+  static constexpr std::size_t most_parts = (16 + kv_heads - 1) / kv_heads;
+  static constexpr std::size_t least_part = 256;  ///< positions
 
   template <class Context>
   void project(Context& ctx, const_rows<Width> x, rows<q_width> queries, rows<kv_width> keys,
@@ -173,12 +180,68 @@ struct attention_at {
     const kernels::attention_shape shape{heads, kv_heads, head_dim, scale, Config.soft_cap, Config.window, true, type};
     const kernels::attention_rows batch{queries[s.first_row], q_width, mixed[s.first_row], q_width, s.count,
                                         s.position,           spans};
+    if (most_parts > 1 && s.count == 1) return attend_parts(ctx, shape, batch);
     constexpr std::size_t block = attention_task_rows(heads / kv_heads);
     const std::size_t blocks = (s.count + block - 1) / block;
     ctx.pool.run(kv_heads * blocks, [&](std::size_t task) {
       const std::size_t begin = task / kv_heads * block;
       K::attention(shape, batch, task % kv_heads, begin, std::min(begin + block, s.count));
     });
+  }
+
+  /// One query. Where the parts begin depends on its position alone.
+  template <class Context>
+  static void attend_parts(Context& ctx, const kernels::attention_shape& shape, const kernels::attention_rows& query) {
+    using K = typename Context::kernel;
+    constexpr std::size_t step = 64;  // positions that kernels look at together
+    const arena::frame frame(ctx.memory);
+    const std::size_t end = query.first_position + 1;
+    const std::size_t begin = (end - std::min(end, window == 0 ? end : window)) / step * step;
+    const std::size_t part = std::max(least_part, ((end - begin) / most_parts + step) / step * step);
+    const std::size_t parts = (end - begin + part - 1) / part;
+    float* const outputs = ctx.memory.template take<float>(most_parts * q_width);
+    auto* const weights = ctx.memory.template take<kernels::attention_weight>(most_parts * heads);
+    ctx.pool.run(kv_heads * parts, [&](std::size_t task) {
+      const std::size_t p = task % parts, first = begin + p * part;
+      kernels::kv_span spans[3];
+      std::size_t used = 0;
+      for (const kernels::kv_span& s : query.cache)
+        if (const kernels::kv_span cut = part_of(shape.cache, s, first, first + part); cut.count != 0)
+          spans[used++] = cut;
+      kernels::attention_rows one = query;
+      one.cache = {spans, used};
+      one.out = parts == 1 ? query.out : outputs + p * q_width;
+      one.weights = weights + p * heads;
+      K::attention(shape, one, task / parts, 0, 1);
+    });
+    if (parts == 1) return;
+    for (std::size_t h = 0; h < heads; ++h) {
+      float highest = weights[h].highest, total = 0.0f;
+      for (std::size_t p = 1; p < parts; ++p) highest = std::max(highest, weights[p * heads + h].highest);
+      for (std::size_t p = 0; p < parts; ++p) {
+        kernels::attention_weight& w = weights[p * heads + h];
+        total += w.total *= std::exp(w.highest - highest);
+      }
+      float* const out = query.out + h * head_dim;
+      for (std::size_t p = 0; p < parts; ++p) {
+        const float share = weights[p * heads + h].total / total;
+        const float* const from = outputs + p * q_width + h * head_dim;
+        if (p == 0)
+          K::map(formula::a * share, head_dim, out, from);
+        else
+          K::map(formula::a + formula::constant(share) * formula::b, head_dim, out, static_cast<const float*>(out),
+                 from);
+      }
+    }
+  }
+
+  /// The positions [begin, end) of a span.
+  static kernels::kv_span part_of(dtype type, kernels::kv_span s, std::size_t begin, std::size_t end) {
+    const std::size_t first = std::max(begin, s.first_position);
+    const std::size_t last = std::min(end, s.first_position + s.count);
+    if (first >= last) return {};
+    const std::size_t skipped = (first - s.first_position) * row_bytes(type, head_dim);
+    return {s.keys + skipped, s.values + skipped, s.head_stride, first, last - first};
   }
 
   /// The cache holds the batch and all that its rows see.

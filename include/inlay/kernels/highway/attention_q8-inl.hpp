@@ -387,8 +387,11 @@ inline void attend_in_integers(const attention_shape& shape, const attention_row
         for (std::size_t i = 0; i < dim; i += integer_tile::columns) add_values_in_integers(dim, i, m, tile, step);
       }
     });
-    for (std::size_t m = 0; m < real; ++m) tile.total[m] = tile.totals[m / at_a_time * lanes + m % at_a_time];
-    store_vectors(shape, rows, kv_head, first_vector, real, tile, dim);
+    const auto place = [](std::size_t m) { return m / at_a_time * lanes + m % at_a_time; };
+    for (std::size_t m = 0; m < real; ++m) tile.total[m] = tile.totals[place(m)];
+    // The greatest weight is 2^13, of a power of two.
+    const auto highest = [&](std::size_t m) { return (tile.highest[place(m)] - 13.0f) * 0.693147181f; };
+    store_vectors(shape, rows, kv_head, first_vector, real, tile, dim, highest);
   }
 }
 

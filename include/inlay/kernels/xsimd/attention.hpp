@@ -109,6 +109,7 @@ void fixed_attention(const attention_shape& shape, const attention_rows& rows, s
       transform<Arch>(
           dim, rows.out + row_of(m) * rows.out_stride + head_of(m) * dim, [&](batch s) { return s / total; },
           tile.sums + m * dim);
+      if (rows.weights != nullptr) rows.weights[row_of(m) * shape.heads + head_of(m)] = {tile.highest[m], total};
     }
   }
 }
