@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <inlay/io/mapped_file.hpp>
+#include <inlay/io/safetensors.hpp>
 #include <iostream>
 #include <string>
 #include <string_view>
