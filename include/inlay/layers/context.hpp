@@ -228,7 +228,7 @@ class context {
       for (std::size_t i = 0; i < count; at -= cost(each(i++)))
         if (const std::size_t all = cost(each(i)); at < all) {
           const kernels::matrix_ref& w = each(i).y.weight;
-          return {w.data + panels(w) * at / all * panel_bytes<K>(w), std::min(total / threads, most_ahead)};
+          return {w.data + panel_at(w, at, all) * panel_bytes<K>(w), std::min(total / threads, most_ahead)};
         }
       return {};
     }
@@ -271,6 +271,12 @@ class context {
   }
   static constexpr std::size_t worth_a_piece = 256 << 10;
 
+  /// The panel at which a product of this cost is cut. Kernels take two at a time if there are many rows.
+  static std::size_t panel_at(const kernels::matrix_ref& w, std::size_t cost, std::size_t all) {
+    if (static_cast<std::ptrdiff_t>(cost) <= 0) return 0;
+    return cost >= all ? panels(w) : panels(w) * cost / all / 2 * 2;
+  }
+
   /// A part of several products laid end to end. What lies before the next product is negative, and wraps around.
   struct stretch {
     std::size_t begin, end;
@@ -280,12 +286,8 @@ class context {
   static void multiply_stretch(const input_and_output& one, stretch& s, const std::byte* next, const std::byte* then) {
     const auto& [x, p] = one;
     const std::size_t length = cost(one);
-    const std::size_t all = panels(p.weight);
-    const auto panel_at = [&](std::size_t at) {
-      return static_cast<std::ptrdiff_t>(at) <= 0 ? 0 : at >= length ? all : all * at / length;
-    };
-    const std::size_t begin = panel_at(s.begin) * kernels::panel_rows;
-    const std::size_t end = std::min(panel_at(s.end) * kernels::panel_rows, p.weight.rows);
+    const std::size_t begin = panel_at(p.weight, s.begin, length) * kernels::panel_rows;
+    const std::size_t end = std::min(panel_at(p.weight, s.end, length) * kernels::panel_rows, p.weight.rows);
     s.begin -= length;
     s.end -= length;
     if (begin >= end) return;
