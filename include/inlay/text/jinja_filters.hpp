@@ -101,7 +101,7 @@ class jinja_filters {
 
   /// The engine's own filter, behind F, which changes the arguments.
   template <class F>
-  static void change(minja::Context& context, minja::Context& builtins, const std::string& name, F f) {
+  static void change(minja::Context& context, minja::Context& builtins, const std::string& name, const F& f) {
     context.set(name, minja::Value::callable(
                           [f, filter = builtins.get(name)](const scope& caller, minja::ArgumentsValue& arguments) {
                             if (!arguments.args.empty()) f(arguments);
