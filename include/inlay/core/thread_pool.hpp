@@ -6,7 +6,6 @@
 // then sleep. (Highway's contrib pool needs libhwy linked.)
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -102,8 +101,7 @@ class thread_pool {
   /// What one thread is told of a job. A line of its own is all that a worker looks at while it waits.
   struct alignas(64) share {
     std::atomic<std::uint32_t> generation{0};
-    std::size_t begin = 0;
-    std::atomic<std::size_t> next{0};  ///< of those that may be taken; what is before it, the thread itself has taken
+    std::atomic<std::size_t> next{0};
     std::size_t end = 0;
     function call = nullptr;
     const void* closure = nullptr;
@@ -132,9 +130,8 @@ class thread_pool {
     ++generation_;
     for (std::size_t t = 0; t <= count_; ++t) {
       share& s = shares_[t];
-      s.begin = tasks * t / size();
+      s.next.store(tasks * t / size(), std::memory_order_relaxed);
       s.end = tasks * (t + 1) / size();
-      s.next.store(s.begin + some_of(s.end - s.begin), std::memory_order_relaxed);
       s.call = call;
       s.closure = closure;
     }
@@ -145,23 +142,10 @@ class thread_pool {
     for (std::size_t t = 1; t <= count_; ++t) shares_[t].generation.notify_one();
   }
 
-  /// How many of its tasks a thread takes at once. Taking waits until what was written before has reached the caches
-  /// of other cores, so it is done seldom, and for the first ones not at all.
-  static std::size_t some_of(std::size_t tasks) { return (tasks + 3) / 4; }
-
   static void work(const shared& s, std::size_t self) {
-    share& own = s.shares[self];
-    const function call = own.call;
-    const void* const closure = own.closure;
-    for (std::size_t i = own.begin, end = own.begin + some_of(own.end - own.begin);;) {
-      for (; i < end; ++i) call(closure, i);
-      const std::size_t next = own.next.load(std::memory_order_relaxed);
-      if (next >= own.end) break;
-      const std::size_t count = some_of(own.end - next);
-      i = own.next.fetch_add(count, std::memory_order_relaxed);
-      end = std::min(i + count, own.end);
-    }
-    for (std::size_t turn = 1; turn < s.threads; ++turn) {
+    const function call = s.shares[self].call;
+    const void* const closure = s.shares[self].closure;
+    for (std::size_t turn = 0; turn < s.threads; ++turn) {
       share& from = s.shares[self + turn < s.threads ? self + turn : self + turn - s.threads];
       while (from.next.load(std::memory_order_relaxed) < from.end) {
         const std::size_t i = from.next.fetch_add(1, std::memory_order_relaxed);

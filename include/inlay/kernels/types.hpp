@@ -66,6 +66,9 @@ struct attention_weight {
   float total;
 };
 
+/// Positions that kernels look at together: blocks begin at multiples of it.
+inline constexpr std::size_t key_block = 64;
+
 /// Consecutive queries of one sequence, [count, heads * head_dim], and the cached positions they may look at.
 struct attention_rows {
   const float* queries = nullptr;

@@ -193,7 +193,7 @@ struct attention_at {
   template <class Context>
   static void attend_parts(Context& ctx, const kernels::attention_shape& shape, const kernels::attention_rows& query) {
     using K = typename Context::kernel;
-    constexpr std::size_t step = 64;  // positions that kernels look at together
+    constexpr std::size_t step = kernels::key_block;
     const arena::frame frame(ctx.memory);
     const std::size_t end = query.first_position + 1;
     const std::size_t begin = (end - std::min(end, window == 0 ? end : window)) / step * step;
@@ -210,8 +210,10 @@ struct attention_at {
           spans[used++] = cut;
       kernels::attention_rows one = query;
       one.cache = {spans, used};
-      one.out = parts == 1 ? query.out : outputs + p * q_width;
-      one.weights = weights + p * heads;
+      if (parts > 1) {
+        one.out = outputs + p * q_width;
+        one.weights = weights + p * heads;
+      }
       K::attention(shape, one, task / parts, 0, 1);
     });
     if (parts == 1) return;

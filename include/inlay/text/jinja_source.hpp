@@ -24,9 +24,8 @@ struct jinja_words {
 
 /// Rewrites templates. Only this of the text changes:
 ///
-/// - `|truth` stands behind every operand of `and`, `or` and `not` and behind what is the condition of `if`, `elif` or
-/// a
-///   loop, in so far as it may be a mapping or null: not behind comparisons, sums and other literals;
+/// - `|truth` stands behind every operand of `and`, `or` and `not` and behind the condition of `if`, `elif` or a loop,
+///   in so far as it may be a mapping or null: not behind comparisons, sums and other literals;
 /// - `none` is the variable `null`, which `.get(key)` gives too;
 /// - `is none`, `is true` and `is false` are `==`, what they are in Python, and `is undefined` is `is not defined`;
 /// - `a == b` is `a|equal(b)` where both may be mappings or lists.

@@ -8,7 +8,7 @@ HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-inline constexpr std::size_t key_block = 64;
+using inlay::kernels::key_block;
 
 /// Keys or values of consecutive positions, as they lie in the cache.
 struct cache_block {

@@ -369,9 +369,9 @@ inline void attend_in_integers(const attention_shape& shape, const attention_row
     // What is visible to others must not change the units of values.
     for_each_block<true>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
-      order_keys(dim, {span.keys + offset, stride, count, 0}, tile);
+      order_keys(dim, {span.keys + offset, stride, count}, tile);
       for (std::size_t i = 0; i < dim; i += integer_tile::columns)
-        order_values(i, {span.values + offset, stride, count, 0}, tile);
+        order_values(i, {span.values + offset, stride, count}, tile);
       const bool whole = count == key_block && first >= visible.newest_from && first + count <= visible.oldest_to;
       const auto score = [&](std::size_t m) {
         float* scores = steps[m / at_a_time % 2].scores;

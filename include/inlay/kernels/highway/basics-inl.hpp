@@ -42,15 +42,6 @@ HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
 }
 
-/// Asks for memory that will be read after some ten thousand bytes more: it need not crowd the first cache.
-HWY_INLINE void prefetch_far(const std::byte* p) {
-#if HWY_ARCH_X86
-  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
-#else
-  hwy::Prefetch(p);
-#endif
-}
-
 /// The sum, or the maximum, of the lanes of each of `lanes` vectors, in order. (A tree spelt out by templates: g++
 /// keeps the leaves in registers.)
 template <bool Maximum, std::size_t Offset = 0, std::size_t Stride = 1, class V>

@@ -35,6 +35,15 @@ inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
 /// Groups that are multiplied in one go, between which sums stay in registers.
 inline constexpr std::size_t block_tile_groups = 2;
 
+/// Asks for memory that will be read after some ten thousand bytes more: it need not crowd the first cache.
+HWY_INLINE void prefetch_far(const std::byte* p) {
+#if HWY_ARCH_X86
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+#else
+  hwy::Prefetch(p);
+#endif
+}
+
 /// Weights that will be read next: with every line that is worked on, some of them are asked for.
 struct read_ahead {
   const std::byte* next;

@@ -15,7 +15,7 @@
 namespace inlay::kernels::detail {
 
 struct fixed_attention_tile {
-  static constexpr std::size_t most_keys = 64;
+  static constexpr std::size_t most_keys = key_block;
   static constexpr std::size_t most_vectors = 32;
   static constexpr std::size_t most_floats = 4096;  ///< of a block of keys or values, or of the sums of a tile
   alignas(64) float block[most_floats];
