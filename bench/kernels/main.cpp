@@ -39,9 +39,11 @@ int main(int count, char** arguments) {
     if (!data) return std::fprintf(stderr, "%s\n", data.error().message.c_str()), 1;
     limits = bench::measure_peaks(*loops, pool, *data);
   }
-  std::printf("%.*s, %zu threads: %.0f GOPS int8, %.0f GFLOPS f32, %.1f GB/s memory, %.0f GB/s cache\n\n",
-              static_cast<int>(loops->target.size()), loops->target.data(), pool.size(), limits.byte_ops / 1e9,
-              limits.float_ops / 1e9, limits.read_bytes / 1e9, limits.copy_bytes / 1e9);
+  std::printf(
+      "%.*s, %zu threads: %.0f GOPS int8, %.0f GFLOPS bf16 by matrix units, %.0f GFLOPS f32, %.1f GB/s memory, %.0f "
+      "GB/s cache\n\n",
+      static_cast<int>(loops->target.size()), loops->target.data(), pool.size(), limits.byte_ops / 1e9,
+      limits.tile_ops / 1e9, limits.float_ops / 1e9, limits.read_bytes / 1e9, limits.copy_bytes / 1e9);
   std::printf("| kernel | threads | time | rate | of the limit |\n|---|---|---|---|---|\n");
   bench::report r(pool, limits, filter, seconds, json);
   bench::time_products(r);

@@ -87,6 +87,11 @@ void time_products(report& r) {
     K::quantize_rows(some, quantized->data());
   });
   x.quantized = quantized->data();
+  const auto take = [&](std::size_t count) {
+    x.count = count;
+    x.form = K::form_for(count);
+    K::quantize_rows(x, quantized->data());
+  };
 
   for (std::size_t t = 0; t < dtype_count; ++t) {
     const auto type = static_cast<dtype>(t);
@@ -104,11 +109,12 @@ void time_products(report& r) {
     }
     const double file_bytes = static_cast<double>(w->matrices.size() * matrix_rows * row_bytes(type, columns));
     for (const std::size_t n : few) {
-      x.count = n;
+      take(n);
       r.time(row(n), limit::read, file_bytes, [&] { multiply(r.pool, w->matrices, x, out.data()); });
     }
-    x.count = most_rows;
-    r.time(row(most_rows), K::wants_quantized(type) ? limit::byte_ops : limit::float_ops,
+    take(most_rows);
+    const limit bytes_or_bf16 = x.form == kernels::activation_form::bf16 ? limit::tile_ops : limit::byte_ops;
+    r.time(row(most_rows), K::wants_quantized(type) ? bytes_or_bf16 : limit::float_ops,
            2.0 * most_rows * matrix_rows * columns,
            [&] { multiply(r.pool, std::span(w->matrices).first(1), x, out.data()); });
   }

@@ -16,7 +16,7 @@ namespace inlay::bench {
 
 using K = kernels::standard;
 
-enum class limit { byte_ops, float_ops, read, copy };
+enum class limit { byte_ops, float_ops, tile_ops, read, copy };
 
 class report {
  public:
@@ -52,6 +52,7 @@ class report {
     };
     const unit units[] = {{"GOPS int8", limits_.byte_ops},
                           {"GFLOPS f32", limits_.float_ops},
+                          {"GFLOPS bf16", limits_.tile_ops},
                           {"GB/s memory", limits_.read_bytes},
                           {"GB/s cache", limits_.copy_bytes}};
     const unit& u = units[static_cast<std::size_t>(what)];

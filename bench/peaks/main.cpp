@@ -17,9 +17,9 @@ int main(int count, char** arguments) {
     if (!data) return std::fprintf(stderr, "%s\n", data.error().message.c_str()), 1;
     const bench::peaks p = bench::measure_peaks(*loops, pool, *data);
     std::printf(
-        "{\"target\": \"%.*s\", \"threads\": %zu, \"read_gb_per_s\": %.2f, \"int8_gops\": %.1f, \"f32_gflops\": %.1f, "
-        "\"copy_gb_per_s\": %.1f, \"round_trip_ns\": %.0f}\n",
+        "{\"target\": \"%.*s\", \"threads\": %zu, \"read_gb_per_s\": %.2f, \"int8_gops\": %.1f, \"bf16_gflops\": %.1f, "
+        "\"f32_gflops\": %.1f, \"copy_gb_per_s\": %.1f, \"round_trip_ns\": %.0f}\n",
         static_cast<int>(loops->target.size()), loops->target.data(), pool.size(), p.read_bytes / 1e9, p.byte_ops / 1e9,
-        p.float_ops / 1e9, p.copy_bytes / 1e9, p.round_trip * 1e9);
+        p.tile_ops / 1e9, p.float_ops / 1e9, p.copy_bytes / 1e9, p.round_trip * 1e9);
   }
 }

@@ -7,6 +7,10 @@
 #include <cstring>
 
 #include "bench/support/timing.hpp"
+#include "inlay/kernels/highway/targets.hpp"
+#if INLAY_AMX_HOST != 0
+#include "inlay/kernels/highway/amx.hpp"
+#endif
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bench/peaks/loops-inl.hpp"
@@ -15,6 +19,28 @@
 #include "bench/peaks/loops-inl.hpp"
 
 namespace inlay::bench {
+
+#if INLAY_AMX_HOST != 0
+namespace {
+
+/// Four sums, of two tiles times two.
+double multiply_tiles(std::size_t rounds) {
+  using namespace kernels;
+  amx::tile_shapes shapes;
+  for (std::size_t tile = 0; tile < 8; ++tile) shapes.set(tile, amx::tile_rows, amx::tile_row_bytes);
+  amx::configure(shapes);
+  for (std::size_t r = 0; r < rounds; ++r) {
+    amx::multiply_add<0, 4, 6>();
+    amx::multiply_add<1, 4, 7>();
+    amx::multiply_add<2, 5, 6>();
+    amx::multiply_add<3, 5, 7>();
+  }
+  amx::release();
+  return static_cast<double>(rounds * 4) * 16 * 16 * 32;
+}
+
+}  // namespace
+#endif
 
 const peak_loops* find_peak_loops(std::string_view target) {
   // clang-format off
@@ -49,6 +75,17 @@ const peak_loops* find_peak_loops(std::string_view target) {
 #endif
   };
   // clang-format on
+#if INLAY_AMX_HOST != 0
+  if (target == "AMX") {
+    static const peak_loops with_tiles = [] {
+      peak_loops loops = *find_peak_loops("AVX3_DL");
+      loops.target = "AMX";
+      loops.tiles = &multiply_tiles;
+      return loops;
+    }();
+    return &with_tiles;
+  }
+#endif
   for (const peak_loops* one : all)
     if (one->target == target) return one;
   return nullptr;
@@ -102,6 +139,7 @@ peaks measure_peaks(const peak_loops& loops, thread_pool& pool, const buffer& da
   peaks p;
   p.byte_ops = rate(loops.bytes);
   p.float_ops = rate(loops.floats);
+  if (loops.tiles != nullptr) p.tile_ops = rate(loops.tiles);
   p.round_trip = measure_round_trip(pool);
   p.read_bytes = measure_read(loops, pool, data, tries);
   constexpr std::size_t row = 2048, copies = 1 << 16;

@@ -22,6 +22,8 @@ struct peak_loops {
   void (*read)(const std::byte* data, std::size_t count);
   /// out[i] = in[i] for a multiple of 64 floats.
   void (*copy)(const float* in, float* out, std::size_t count);
+  /// As `bytes`, with bf16 by matrix units; null: the target has none.
+  double (*tiles)(std::size_t rounds) = nullptr;
 };
 
 /// The loops of a compiled target, or null.
@@ -30,6 +32,7 @@ const peak_loops* find_peak_loops(std::string_view target);
 struct peaks {
   double byte_ops = 0.0;    ///< per second; a multiply-add is two
   double float_ops = 0.0;   ///< per second
+  double tile_ops = 0.0;    ///< per second, of bf16 by matrix units; 0: there are none
   double read_bytes = 0.0;  ///< per second, from memory
   double copy_bytes = 0.0;  ///< per second, read and written, within the first-level cache
   double round_trip = 0.0;  ///< seconds for a cache line to go from one thread to another and back; 0: one thread

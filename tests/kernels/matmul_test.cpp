@@ -337,6 +337,99 @@ TEST_CASE("products with packed weights") {
   });
 }
 
+/// Weights as bf16 are cut after being made greater by what that takes off on average, activations are rounded.
+constexpr double bf16_weight_error = 0.0052, bf16_activation_error = 0x1p-8;
+
+TEST_CASE("products with many rows of activations in bf16") {
+  kernels::for_each_target([]<class K>(K) {
+    if (K::form_for(1024) != kernels::activation_form::bf16) return;
+    CHECK(K::form_for(1) == kernels::activation_form::bytes);
+    const std::string target(K::name);
+    CAPTURE(target);
+    std::uint32_t seed = 100;
+    for (const dtype type : all_types)
+      for (const auto& [rows, columns] : {shape{1, 32}, shape{17, 256}, shape{33, 512}, shape{50, 288}, shape{97, 768},
+                                          shape{130, 544}, shape{16, 2080}, shape{40, 9216}}) {
+        if (columns % geometry(type).weights != 0 || !K::wants_quantized(type)) continue;
+        const weights w(type, rows, columns, ++seed);
+        guarded<std::byte> packed(w.packed_bytes<K>());
+        const kernels::matrix_ref matrix = w.pack<K>(packed.data());
+        for (const std::size_t count : {1, 2, 15, 16, 17, 33, 96, 259}) {
+          if (columns > 1000 && count % 16 == 0) continue;
+          const std::string what = concat(name(type), " ", rows, " x ", columns, ", ", count, " rows");
+          CAPTURE(what);
+          const std::size_t stride = columns + seed % 4;
+          const std::vector<float> values = random_activations(count, columns, stride, ++seed);
+          guarded<std::byte> rounded(count * K::quantized_row_bytes(columns));
+          kernels::activations x{values.data(), count, columns, stride, nullptr, kernels::activation_form::bf16};
+          K::quantize_rows(x, rounded.data());
+          x.values = nullptr;  // not read
+          x.quantized = rounded.data();
+          const bool add = seed % 2 != 0;
+          const std::vector<float> got = multiply<K>(matrix, x, add, seed % 17);
+          double excess = 0, errors = 0, squares = 0;
+          for (std::size_t i = 0; i < count; ++i)
+            for (std::size_t r = 0; r < rows; ++r) {
+              double sum = add ? 0.25 : 0.0, magnitude = 0, lengths = 0;
+              for (std::size_t c = 0; c < columns; ++c) {
+                const double factor = values[i * stride + c], product = double{w.values[r * columns + c]} * factor;
+                sum += product;
+                magnitude += std::fabs(product);
+                squares += product * product;
+                lengths += std::fabs(factor);
+              }
+              // Codes stand in numbers of up to 256 + 128 steps, from which multiples are taken off.
+              const double tolerance = (bf16_weight_error + bf16_activation_error) * 1.01 * magnitude +
+                                       static_cast<double>(columns + 8) * rounding * (magnitude + std::fabs(sum)) +
+                                       1024 * rounding * w.greatest * lengths;
+              const double error = std::fabs(got[i * rows + r] - sum);
+              excess = std::max(excess, error / tolerance);
+              errors += error * error;
+            }
+          CHECK(excess <= 1);
+          // Errors of products are independent: their root mean squares are .0018 for weights and .0011 for
+          // activations.
+          if (count * rows >= 200) CHECK(errors <= 0.0035 * 0.0035 * squares);
+          if (rows > 16) CHECK(multiply<K>(matrix, x, add, 0, (rows - 1) / 32 * 16 + 16) == got);  // bit by bit
+        }
+      }
+  });
+}
+
+TEST_CASE("every weight becomes the bf16 next to it") {
+  kernels::for_each_target([]<class K>(K) {
+    if (K::form_for(1024) != kernels::activation_form::bf16) return;
+    for (const dtype type : all_types) {
+      constexpr std::size_t rows = 40, columns = 512;
+      if (!K::wants_quantized(type)) continue;
+      const std::string type_name(name(type));
+      CAPTURE(type_name);
+      const weights w(type, rows, columns, 5);
+      std::vector<std::byte> packed(w.packed_bytes<K>());
+      const kernels::matrix_ref matrix = w.pack<K>(packed.data());
+      std::vector<float> unit(columns * columns);
+      for (std::size_t c = 0; c < columns; ++c) unit[c * columns + c] = 1.0f;
+      std::vector<std::byte> rounded(columns * K::quantized_row_bytes(columns));
+      kernels::activations x{unit.data(), columns, columns, columns, nullptr, kernels::activation_form::bf16};
+      K::quantize_rows(x, rounded.data());
+      x.quantized = rounded.data();
+      const std::vector<float> got = multiply<K>(matrix, x, false, 0);
+      bool close = true, halves = true;
+      for (std::size_t c = 0; c < columns; ++c)
+        for (std::size_t r = 0; r < rows; ++r) {
+          const float value = got[c * rows + r], expected = w.values[r * columns + c];
+          close = close &&
+                  std::fabs(value - expected) <= bf16_weight_error * std::fabs(expected) + 1024 * rounding * w.greatest;
+          std::uint32_t bits;
+          std::memcpy(&bits, &value, sizeof bits);
+          halves = halves && (bits & 0xffffu) == 0;
+        }
+      CHECK(close);
+      CHECK(halves);
+    }
+  });
+}
+
 TEST_CASE("the activations of a long batch do not mix") {
   kernels::for_each_target([]<class K>(K) {
     const std::string target(K::name);

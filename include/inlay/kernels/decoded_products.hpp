@@ -21,6 +21,7 @@ struct decoded_products {
   static constexpr std::size_t panel_bytes(dtype, std::size_t, std::size_t) { return 0; }
   static void pack_panel(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*) {}
   static constexpr bool wants_quantized(dtype) { return false; }
+  static constexpr activation_form form_for(std::size_t) { return activation_form::bytes; }
   static constexpr std::size_t quantized_row_bytes(std::size_t) { return 0; }
   static void quantize_rows(const activations&, std::byte*) {}
 

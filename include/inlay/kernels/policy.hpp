@@ -6,8 +6,9 @@
 //   panel_bytes(type, rows, columns)   bytes of one panel, 0 if this policy reads such a matrix as it is in the file
 //   pack_panel(type, rows, count, columns, out)   rows: pointers to `count` <= 16 rows in file format
 //   wants_quantized(type)           whether products with this weight type read activations.quantized
-//   quantized_row_bytes(columns)    bytes of one quantized activation row (a multiple of 64); 0 if never wanted
-//   quantize_rows(x, out)           fills the quantized form of all rows of x
+//   form_for(rows)                  the form of activations that suits products of so many rows
+//   quantized_row_bytes(columns)    bytes of one activation row in any form (a multiple of 64); 0 if never wanted
+//   quantize_rows(x, out)           fills all rows of x in the form x.form
 //   matmul(w, x, out, stride, begin, end, add)    out[i * stride + r] = or += w[r] . x[i], for rows r in [begin, end)
 //   of w;
 //                                   begin is a multiple of panel_rows, end too unless it is w.rows. One thread.
@@ -36,6 +37,7 @@ concept kernel_policy =
       { K::panel_bytes(type, n, n) } -> std::same_as<std::size_t>;
       { K::pack_panel(type, rows, n, n, bytes) } -> std::same_as<void>;
       { K::wants_quantized(type) } -> std::same_as<bool>;
+      { K::form_for(n) } -> std::same_as<activation_form>;
       { K::quantized_row_bytes(n) } -> std::same_as<std::size_t>;
       { K::quantize_rows(in, bytes) } -> std::same_as<void>;
       { K::matmul(w, in, y, n, n, n, true) } -> std::same_as<void>;

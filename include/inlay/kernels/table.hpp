@@ -15,6 +15,7 @@ struct kernel_table {
   std::size_t (*panel_bytes)(dtype, std::size_t, std::size_t);
   void (*pack_panel)(dtype, const std::byte* const*, std::size_t, std::size_t, std::byte*);
   bool (*wants_quantized)(dtype);
+  activation_form (*form_for)(std::size_t);
   std::size_t (*quantized_row_bytes)(std::size_t);
   void (*quantize_rows)(const activations&, std::byte*);
   void (*matmul)(const matrix_ref&, const activations&, float*, std::size_t, std::size_t, std::size_t, bool);
@@ -30,21 +31,14 @@ struct kernel_table {
 };
 
 template <class K>
-inline constexpr kernel_table table_of = {K::name,
-                                          &K::panel_bytes,
-                                          &K::pack_panel,
-                                          &K::wants_quantized,
-                                          &K::quantized_row_bytes,
-                                          &K::quantize_rows,
-                                          &K::matmul,
-                                          &K::dot,
-                                          &K::rms_norm,
-                                          &K::layer_norm,
-                                          &K::softmax,
-                                          &K::rope_half,
-                                          &K::rope_interleaved,
-                                          &K::store,
-                                          &K::scan,
+inline constexpr kernel_table table_of = {K::name,           &K::panel_bytes,
+                                          &K::pack_panel,    &K::wants_quantized,
+                                          &K::form_for,      &K::quantized_row_bytes,
+                                          &K::quantize_rows, &K::matmul,
+                                          &K::dot,           &K::rms_norm,
+                                          &K::layer_norm,    &K::softmax,
+                                          &K::rope_half,     &K::rope_interleaved,
+                                          &K::store,         &K::scan,
                                           &K::attention};
 
 /// The kernels of the table that Source::table() returns; a policy but for map().
@@ -58,6 +52,7 @@ struct through_table {
     Source::table().pack_panel(type, rows, count, columns, out);
   }
   static bool wants_quantized(dtype type) { return Source::table().wants_quantized(type); }
+  static activation_form form_for(std::size_t rows) { return Source::table().form_for(rows); }
   static std::size_t quantized_row_bytes(std::size_t columns) { return Source::table().quantized_row_bytes(columns); }
   static void quantize_rows(const activations& x, std::byte* out) { Source::table().quantize_rows(x, out); }
   static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,

@@ -28,14 +28,21 @@ struct matrix_ref {
   const std::byte* then = nullptr;  ///< what is read next, behind the rows that are multiplied; null: what follows them
 };
 
-/// Activations [count, columns], rows `stride` floats apart. `quantized` holds the policy's 8-bit form of them (count
-/// rows of K::quantized_row_bytes(columns) bytes, filled by K::quantize_rows) when a weight type wants it, or is null.
+/// What a policy makes of activations before they are multiplied with block formats.
+enum class activation_form : std::uint8_t {
+  bytes,  ///< 8 bits and scales
+  bf16,   ///< for matrix units, which pay from some rows on
+};
+
+/// Activations [count, columns], rows `stride` floats apart. `quantized` holds the policy's form of them (count rows of
+/// K::quantized_row_bytes(columns) bytes, filled by K::quantize_rows) when a weight type wants it, or is null.
 struct activations {
   const float* values = nullptr;
   std::size_t count = 0;
   std::size_t columns = 0;
   std::size_t stride = 0;
   const std::byte* quantized = nullptr;
+  activation_form form = activation_form::bytes;  ///< of `quantized`
 };
 
 /// Consecutive positions in the key/value cache of one layer. The cache is [kv_head][position][head_dim] in the

@@ -130,8 +130,11 @@ class context {
   /// Whether inputs are asked for in f32 even where all weights want them quantized.
   bool needs_values() const { return adapted != nullptr || observer != nullptr; }
 
-  /// Points x at its quantized form, in scratch.
-  void quantize(kernels::activations& x) {
+  /// Points x at its quantized form, in scratch: the form that suits products of x.count rows.
+  void quantize(kernels::activations& x) { quantize(x, x.count); }
+  /// The same for products of `rows` rows.
+  void quantize(kernels::activations& x, std::size_t rows) {
+    x.form = K::form_for(rows);
     const std::size_t bytes = K::quantized_row_bytes(x.columns);
     std::byte* const room = memory.take<std::byte>(x.count * bytes);
     for_rows(x.count, x.columns * sizeof(float), [&](std::size_t begin, std::size_t end) {

@@ -56,6 +56,7 @@ struct inner_rows {
     float* const hidden = ctx.memory.template take<float>(x.count * Inner);
     auto* const codes = reinterpret_cast<std::byte*>(hidden);
     const bool quantized = K::wants_quantized(down.weight.type) && !ctx.needs_values();
+    const kernels::activation_form form = K::form_for(x.count);
     const std::size_t row = K::quantized_row_bytes(Inner);
     for (std::size_t begin = 0; begin < Inner; begin += width) {
       const std::size_t columns = std::min(width, Inner - begin);
@@ -75,12 +76,12 @@ struct inner_rows {
             K::map(act, count, to, static_cast<const float*>(values),
                    static_cast<const float*>(parts[1] + i * columns + from));
           if (quantized)
-            K::quantize_rows({values, 1, count, count, nullptr},
+            K::quantize_rows({values, 1, count, count, nullptr, form},
                              codes + i * row + K::quantized_row_bytes(begin + from) - K::quantized_row_bytes(0));
         }
       });
     }
-    kernels::activations all{hidden, x.count, Inner, Inner, nullptr};
+    kernels::activations all{hidden, x.count, Inner, Inner, nullptr, form};
     if (!quantized) return ctx.linear(all, {&down, 1});
     all.quantized = codes;
     const product_of last[] = {{all, down}};

@@ -123,7 +123,7 @@ struct moe_at {
       if constexpr (Config.gated) products[used++] = {part, {gate[e], nullptr, g[first[e]], inner, false}};
       products[used++] = {part, {up[e], nullptr, u[first[e]], inner, false}};
     }
-    kernels::activations hidden{u.data, routed, inner, inner, nullptr};
+    kernels::activations hidden{u.data, routed, inner, inner, nullptr, K::form_for(rows_of_expert(x.count))};
     const std::size_t code_bytes = K::quantized_row_bytes(inner);
     std::byte* codes = nullptr;
     if (K::wants_quantized(down.first.type))
@@ -144,7 +144,7 @@ struct moe_at {
       else
         K::map(Activation::of(formula::a), n, u[begin], static_cast<const float*>(u[begin]));
       if (codes != nullptr)
-        K::quantize_rows({u[begin], end - begin, inner, inner, nullptr}, codes + begin * code_bytes);
+        K::quantize_rows({u[begin], end - begin, inner, inner, nullptr, hidden.form}, codes + begin * code_bytes);
     });
     ctx.linear_chosen({last, lasts}, {});
 
@@ -164,6 +164,11 @@ struct moe_at {
     std::uint32_t expert;
     float weight;
   };
+
+  /// How many rows an expert has on average.
+  static constexpr std::size_t rows_of_expert(std::size_t count) {
+    return std::max<std::size_t>(count * top_k / experts, 1);
+  }
 
   /// The top_k experts of one row, highest score first (the lower index on a tie), and their weights.
   template <class K>
@@ -231,9 +236,9 @@ struct moe_at {
     const bool quantized = K::wants_quantized(up.first.type);
     const bool values = !quantized || !gate_wants_quantized<K>() || ctx.needs_values();
     const std::size_t bytes = K::quantized_row_bytes(Width);
-    if (quantized || gate_wants_quantized<K>()) ctx.quantize(all);
+    if (quantized || gate_wants_quantized<K>()) ctx.quantize(all, rows_of_expert(x.count));
     if (x.count == 1) return all;
-    kernels::activations sorted{nullptr, x.count * top_k, Width, Width, nullptr};
+    kernels::activations sorted{nullptr, x.count * top_k, Width, Width, nullptr, all.form};
     float* floats = values ? ctx.memory.template take<float>(sorted.count * Width) : nullptr;
     std::byte* codes = all.quantized != nullptr ? ctx.memory.template take<std::byte>(sorted.count * bytes) : nullptr;
     ctx.for_rows(sorted.count, Width, [&](std::size_t begin, std::size_t end) {

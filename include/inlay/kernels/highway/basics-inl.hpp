@@ -8,6 +8,7 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+using inlay::kernels::activation_form;
 using inlay::kernels::activations;
 using inlay::kernels::attention_rows;
 using inlay::kernels::attention_shape;

@@ -16,6 +16,9 @@
 #endif
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
+#elif defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #elif HWY_ARCH_ARM_A64
 #if defined(__linux__)
@@ -28,6 +31,10 @@
 #endif
 
 namespace inlay::kernels::detail {
+
+/// Stands beside Highway's bits, of which none is this one on any machine that has AMX: products of bf16 by matrix
+/// units may be used.
+inline constexpr std::int64_t amx_target = 1;
 
 #if defined(__APPLE__) && (HWY_ARCH_X86 || HWY_ARCH_ARM_A64)
 inline bool system_reports(const char* feature) {
@@ -71,8 +78,20 @@ inline std::uint32_t extended_control_register() {
 #endif
 }
 
+inline bool is_intel() { return cpuid(0).b == 0x756e6547u; }  // "Genu"
+
 constexpr bool has_bits(std::uint32_t word, std::uint32_t bits) { return (word & bits) == bits; }
 constexpr std::uint32_t bit(int i) { return std::uint32_t{1} << i; }
+
+/// Linux saves tiles only for processes that asked for it, which this one then has.
+inline bool may_use_tiles() {
+#if defined(__linux__) && HWY_ARCH_X86_64
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
 
 inline std::int64_t detect_targets() {
   std::int64_t targets = HWY_EMU128 | HWY_SCALAR;
@@ -107,6 +126,9 @@ inline std::int64_t detect_targets() {
   // VBMI, VBMI2, GFNI, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ
   if (!has_bits(features.c, bit(1) | bit(6) | bit(8) | bit(9) | bit(10) | bit(11) | bit(12) | bit(14))) return targets;
   targets |= HWY_AVX3_DL;
+  // Saved tiles and their configuration; AMX-BF16, AMX-TILE
+  if (has_bits(saved, bit(17) | bit(18)) && has_bits(features.d, bit(22) | bit(24)) && may_use_tiles())
+    targets |= amx_target;
   if (!has_bits(more.a, bit(5))) return targets;  // BF16
   // Highway reserves AVX3_ZEN4 for AMD because of its compress instructions, which these kernels do not use.
   targets |= HWY_AVX3_ZEN4;

@@ -40,6 +40,13 @@ struct without_first {
 // clang-format off
 // Best first; the last one is the baseline.
 using compiled_targets = without_first<void
+#if INLAY_AMX_HOST == HWY_AVX3_DL
+    , inlay_N_AVX3_DL::amx_kernels
+#elif INLAY_AMX_HOST == HWY_AVX3_ZEN4
+    , inlay_N_AVX3_ZEN4::amx_kernels
+#elif INLAY_AMX_HOST == HWY_AVX3_SPR
+    , inlay_N_AVX3_SPR::amx_kernels
+#endif
 #if INLAY_COMPILED_TARGETS & HWY_AVX3_SPR
     , inlay_N_AVX3_SPR::kernels
 #endif

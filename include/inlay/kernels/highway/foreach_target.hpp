@@ -19,8 +19,12 @@
 #include <string_view>
 
 #include "inlay/config/macros.hpp"
+#include "inlay/kernels/highway/cpu.hpp"
 #include "inlay/kernels/highway/targets.hpp"
 #include "inlay/kernels/policy.hpp"
+#if INLAY_AMX_HOST != 0
+#include "inlay/kernels/highway/amx.hpp"
+#endif
 #include "inlay/quant/cache_row.hpp"
 #include "inlay/quant/codec.hpp"
 

@@ -45,6 +45,7 @@ struct kernels {
     HWY_NAMESPACE::pack_panel(type, rows, count, columns, out);
   }
   static bool wants_quantized(dtype type) { return HWY_NAMESPACE::wants_quantized(type); }
+  static activation_form form_for(std::size_t) { return activation_form::bytes; }
   static std::size_t quantized_row_bytes(std::size_t columns) { return HWY_NAMESPACE::quantized_row_bytes(columns); }
   static void quantize_rows(const activations& x, std::byte* out) { HWY_NAMESPACE::quantize_rows(x, out); }
   static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
@@ -79,6 +80,28 @@ struct kernels {
     HWY_NAMESPACE::attention(shape, rows, kv_head, begin, end);
   }
 };
+
+#if INLAY_AMX_HOST & HWY_TARGET
+/// The same with products of many rows by matrix units.
+struct amx_kernels : kernels {
+  static constexpr std::int64_t target = inlay::kernels::detail::amx_target;
+  static constexpr std::string_view name = "AMX";
+
+  static activation_form form_for(std::size_t rows) {
+    return rows < least_bf16_rows ? activation_form::bytes : activation_form::bf16;
+  }
+  static void quantize_rows(const activations& x, std::byte* out) {
+    x.form == activation_form::bf16 ? round_rows(x, out) : HWY_NAMESPACE::quantize_rows(x, out);
+  }
+  static void matmul(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
+                     std::size_t end, bool add) {
+    if (x.form == activation_form::bf16 && wants_quantized(w.type) && w.layout == layout::panels)
+      multiply_bf16(w, x, out, stride, begin, end, add);
+    else
+      HWY_NAMESPACE::matmul(w, x, out, stride, begin, end, add);
+  }
+};
+#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace inlay

@@ -32,7 +32,13 @@ using N_AVX3_DL::wants_quantized;
 #include "inlay/kernels/highway/matmul_block_base-inl.hpp"
 #include "inlay/kernels/highway/matmul_block_rows-inl.hpp"
 #include "inlay/kernels/highway/matmul_block_tiles-inl.hpp"
+#if INLAY_AMX_HOST & HWY_TARGET
+#include "inlay/kernels/highway/unpack_bf16-inl.hpp"
+#endif
 #include "inlay/kernels/highway/matmul_block-inl.hpp"
+#if INLAY_AMX_HOST & HWY_TARGET
+#include "inlay/kernels/highway/matmul_bf16-inl.hpp"
+#endif
 #include "inlay/kernels/highway/matmul_float-inl.hpp"
 #include "inlay/kernels/highway/matmul_panel-inl.hpp"
 // clang-format on
@@ -105,6 +111,14 @@ inline void matmul(const matrix_ref& w, const activations& x, float* out, std::s
   else
     multiply_rows(detail::format_of(w.type), w, lines, x.count, out, stride, begin, end, add);
 }
+
+#if INLAY_AMX_HOST & HWY_TARGET
+inline void multiply_bf16(const matrix_ref& w, const activations& x, float* out, std::size_t stride, std::size_t begin,
+                          std::size_t end, bool add) {
+  INLAY_ASSERT(w.columns == x.columns && begin % panel_rows == 0 && end <= w.rows && x.quantized != nullptr);
+  if (x.count != 0 && begin < end) multiply_bf16(detail::format_of(w.type), w, x, out, stride, begin, end, add);
+}
+#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace inlay

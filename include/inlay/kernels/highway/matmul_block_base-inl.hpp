@@ -44,6 +44,12 @@ HWY_INLINE void prefetch_far(const std::byte* p) {
 #endif
 }
 
+/// Asks for memory that will be read soon, into the second-level cache or the first.
+HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes, bool far) {
+  if (!far) return prefetch(p, bytes);
+  for (std::size_t i = 0; i < bytes; i += 64) prefetch_far(p + i);
+}
+
 /// Weights that will be read next: with every line that is worked on, some of them are asked for.
 struct read_ahead {
   const std::byte* next;
@@ -84,13 +90,19 @@ struct few_rows_work {
   float zero;  ///< 0, as in tile_work
 };
 
+/// A line of a panel as bf16, in the order of tile products: two columns of each row after the next two.
+struct bf16_line {
+  std::uint32_t pairs[line_columns / 2][panel_rows];
+};
+
 /// What depends on a format.
 struct block_kernels {
   std::size_t line_bytes = 0;  ///< 0: the type is not packed
   void (*pack)(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) = nullptr;
-  /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group; asks for as many bytes from `ahead` on.
+  /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group; asks for as many bytes from `ahead` on, as
+  /// read_pace says.
   void (*add_row)(const std::byte* group, std::size_t lines, const quantized_line* x, float* sums,
-                  const std::byte* ahead) = nullptr;
+                  const std::byte* ahead, bool far) = nullptr;
   /// Returns where the codes are.
   const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
                                 read_ahead& ahead) = nullptr;
@@ -101,10 +113,31 @@ struct block_kernels {
   void (*add_few_rows)(const few_rows_work& work) = nullptr;
   /// How many rows of activations are still better multiplied so: every block_tile_rows of them unpack the codes.
   std::size_t few_rows = 0;
+#if INLAY_AMX_HOST & HWY_TARGET
+  void (*unpack_bf16)(const std::byte* group, std::size_t lines, bf16_line* to) = nullptr;
+#endif
 };
 
 /// How far ahead of their use weights are asked for, in bytes.
 inline constexpr std::size_t prefetch_distance = 6144;
+
+/// How weights are asked for before they are used: so many bytes ahead; into the second-level cache, or the first.
+struct read_pace {
+  std::size_t distance;
+  bool far;
+};
+
+/// Intel's cores have few buffers for lines on their way to the first-level cache; their prefetchers lose track of
+/// reads far ahead.
+inline const read_pace& pace_of_weights() {
+#if HWY_ARCH_X86
+  static const read_pace pace =
+      inlay::kernels::detail::is_intel() ? read_pace{2560, true} : read_pace{prefetch_distance, false};
+#else
+  static constexpr read_pace pace = {prefetch_distance, false};
+#endif
+  return pace;
+}
 
 namespace detail {
 

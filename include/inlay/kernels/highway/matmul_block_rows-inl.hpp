@@ -8,7 +8,7 @@ namespace detail {
 
 template <class Format>
 HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
-                          const std::byte* ahead) {
+                          const std::byte* ahead, bool far) {
   constexpr std::size_t stride = Format::stride, loads = Format::loads, scales = Format::scales;
   constexpr std::size_t steps = line_steps / scales;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
@@ -24,7 +24,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
     base_sums[v] = hn::Zero(i32_tag());
   }
   for (std::size_t line = 0; line < lines; line += stride, x += stride) {
-    prefetch(ahead + line * Format::line_bytes, stride * Format::line_bytes);
+    prefetch(ahead + line * Format::line_bytes, stride * Format::line_bytes, far);
     INLAY_UNROLL
     for (std::size_t v = 0; v < panel_vectors; ++v) {
       step_sums<Format::most, steps> dots[stride][scales];

@@ -46,3 +46,16 @@ Highway, or enable a vector unit (-msse2, -mfpu=neon-vfpv4, -msimd128)."
 // Those of the compiled targets that have better ones beside them and no fused multiply-add.
 #define INLAY_BEST_TARGET ((INLAY_COMPILED_TARGETS) & -(INLAY_COMPILED_TARGETS))
 #define INLAY_SMALL_TARGETS ((HWY_SSE2 | HWY_SSSE3 | HWY_SSE4) & ~INLAY_BEST_TARGET)
+
+// Matrix units (AMX), whose instructions the kernels of this target take by hand where it is compiled. It is offered
+// where the processor and Linux have them (cpu.hpp), as a target of its own named AMX.
+#if HWY_ARCH_X86_64 && defined(__linux__) && (defined(__GNUC__) || defined(__clang__))
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_DL
+#define INLAY_AMX_HOST HWY_AVX3_DL
+#elif INLAY_BASELINE_TARGET < HWY_AVX3_DL
+#define INLAY_AMX_HOST INLAY_BASELINE_TARGET
+#endif
+#endif
+#ifndef INLAY_AMX_HOST
+#define INLAY_AMX_HOST 0
+#endif
