@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of many query vectors over a cache of Q8_0 in products of integers, for CPUs that sum four products u8 x i8
+// Attention over a cache of Q8_0 in products of integers, for CPUs that sum four products u8 x i8
 // or two products i16 x i16 in one instruction.
 //
 // Scores: queries are rounded to 8 bits for every 32 columns, as the keys are in the cache. Weighted sums of values: of
@@ -37,6 +37,7 @@ struct integer_tile {
   std::size_t from[most], to[most];
   const float* queries[most];
   std::size_t count;
+  read_queue ahead;  ///< where vectors are few
 };
 
 /// Four query vectors on their way through a block of keys.
@@ -44,6 +45,7 @@ struct integer_step {
   alignas(64) float scores[integer_tile::rows * key_block];
   alignas(64) std::int32_t weights[integer_tile::rows * key_block / 2];  ///< [vector][two keys]
   alignas(64) float keep[lanes], take[lanes];  ///< what becomes of sums so far, and of the block's
+  float zero = 0.0f;                           ///< g++ would store sums that start from a constant
 };
 
 /// Four bytes in every lane.
@@ -112,6 +114,7 @@ inline void order_keys(std::size_t dim, const cache_block& keys, integer_tile& t
     load_scales(keys, at, tile.key_scales + i / integer_tile::line * key_block);
     load_scales(keys, at + q8_0_bytes, tile.key_scales + (i / integer_tile::line + 1) * key_block);
     for (std::size_t t = 0; t < key_block; t += lanes) {
+      tile.ahead.step(6);
       f32s words[lanes];
       INLAY_UNROLL
       for (std::size_t j = 0; j < lanes; ++j) {
@@ -170,7 +173,8 @@ inline void order_values(std::size_t i, const cache_block& values, integer_tile&
 }
 
 /// scores[r][key] of four query vectors.
-HWY_NOINLINE inline void score_in_integers(std::size_t dim, const integer_tile& tile, std::size_t m, float* scores) {
+template <bool Few>
+HWY_NOINLINE void score_in_integers(std::size_t dim, integer_tile& tile, std::size_t m, float* scores) {
   constexpr std::size_t rows = integer_tile::rows, vectors = integer_tile::vectors, line = integer_tile::line;
   const i32_tag d;
   const hn::Repartition<std::uint8_t, i32_tag> du;
@@ -187,6 +191,7 @@ HWY_NOINLINE inline void score_in_integers(std::size_t dim, const integer_tile& 
     const std::int32_t* keys = tile.keys + b * (line / 4) * key_block;
     INLAY_UNROLL
     for (std::size_t k = 0; k < line / 4; ++k) {
+      if constexpr (Few) tile.ahead.step(2);
       i32s w[vectors];
       INLAY_UNROLL
       for (std::size_t v = 0; v < vectors; ++v) w[v] = hn::LoadU(d, keys + k * key_block + v * lanes);
@@ -243,8 +248,10 @@ HWY_INLINE f32s spread(f32s v) {
   return hn::Per4LaneBlockShuffle<R, R, R, R>(v);
 }
 
-/// Scores of four query vectors to weights relative to the block's highest score, of which 8192 is the greatest.
-HWY_NOINLINE inline void weigh_in_integers(float soft_cap, std::size_t m, integer_tile& tile, integer_step& step) {
+/// Scores of four query vectors to weights relative to the block's highest score, of which 8192 is the greatest: whole
+/// numbers, or floats in the scores' place.
+template <bool Whole>
+HWY_NOINLINE void weigh_in_integers(float soft_cap, std::size_t m, integer_tile& tile, integer_step& step) {
   constexpr std::size_t rows = integer_tile::rows, vectors = integer_tile::vectors;
   const i32_tag d;
   const f32s lowest = splat(std::numeric_limits<float>::lowest());
@@ -293,6 +300,11 @@ HWY_NOINLINE inline void weigh_in_integers(float soft_cap, std::size_t m, intege
             power_of_two(hn::Max(hn::Sub(load(step.scores + r * key_block + (v + j) * lanes), bases[r]), least));
       const f32s both = hn::Add(weight[0], weight[1]);
       totals[r] = v == 0 ? both : hn::Add(totals[r], both);
+      if constexpr (!Whole) {
+        store(weight[0], step.scores + r * key_block + v * lanes);
+        store(weight[1], step.scores + r * key_block + (v + 1) * lanes);
+        continue;
+      }
       const i32s first = hn::And(hn::BitCast(d, hn::Add(weight[0], magic)), low);
       const i32s second = hn::ShiftLeft<16>(hn::BitCast(d, hn::Add(weight[1], magic)));
       hn::StoreU(hn::Or(first, second), d, step.weights + r * (key_block / 2) + v / 2 * lanes);
@@ -342,20 +354,115 @@ HWY_NOINLINE inline void add_values_in_integers(std::size_t dim, std::size_t col
   }
 }
 
+/// What add_few_values multiplies with the values of a block: the weights of four query vectors times the values'
+/// scales, in units of a 32767th of the greatest possible one.
+struct scaled_weights {
+  std::int32_t pairs[integer_tile::most_dim / integer_tile::line][integer_tile::rows][key_block / 2];  ///< t, t + lanes
+  float units[integer_tile::most_dim / integer_tile::line];
+};
+
+HWY_NOINLINE inline void scale_weights(std::size_t dim, const cache_block& values, const integer_step& step,
+                                       scaled_weights& to) {
+  const i32_tag d;
+  for (std::size_t b = 0; b < dim / integer_tile::line; ++b) {
+    alignas(64) float scales[key_block];
+    load_scales(values, b * q8_0_bytes, scales);
+    f32s most = splat(1e-30f);
+    for (std::size_t t = 0; t < key_block; t += lanes) most = hn::Max(most, hn::Abs(load(scales + t)));
+    const float top = highest(most);
+    const f32s factor = splat(32767.0f / 8192.0f / top);
+    to.units[b] = top * (8192.0f / 32767.0f);
+    for (std::size_t t = 0; t < key_block; t += 2 * lanes) {
+      const f32s first = hn::Mul(load(scales + t), factor), second = hn::Mul(load(scales + t + lanes), factor);
+      INLAY_UNROLL
+      for (std::size_t r = 0; r < integer_tile::rows; ++r) {
+        const float* of_row = step.scores + r * key_block + t;
+        const i32s low = hn::And(hn::NearestInt(hn::Mul(load(of_row), first)), hn::Set(d, 0xffff));
+        const i32s high = hn::ShiftLeft<16>(hn::NearestInt(hn::Mul(load(of_row + lanes), second)));
+        hn::StoreU(hn::Or(low, high), d, to.pairs[b][r] + t / 2);
+      }
+    }
+  }
+}
+
+/// sums[r][column] = keep * sums[r][column] + take * unit * weights[r] . values, for four query vectors and values as
+/// they lie in the cache. Sums are in the order that interleaving gives them: of every eight columns the first four
+/// stand in one vector, the others in the next. `Whole`: of a block without absent keys.
+template <bool Whole>
+HWY_NOINLINE void add_few_values(std::size_t dim, const cache_block& values, std::size_t m, const integer_step& step,
+                                 const scaled_weights& weights, integer_tile& tile) {
+  constexpr std::size_t rows = integer_tile::rows, line = integer_tile::line, vectors = line / lanes;
+  static_assert(vectors == 2);
+  using short_tag = hn::Repartition<std::int16_t, i32_tag>;
+  const hn::Rebind<std::int8_t, short_tag> byte_tag;
+  const short_tag ds;
+  const i32_tag d;
+  for (std::size_t i = 0; i < dim; i += line) {
+    const std::size_t at = i / line * q8_0_bytes + 2;
+    const auto& pairs = weights.pairs[i / line];
+    i32s dots[rows][vectors];
+    INLAY_UNROLL
+    for (std::size_t r = 0; r < rows; ++r) dots[r][0] = dots[r][1] = hn::BitCast(d, splat(step.zero));
+    for (std::size_t t = 0; t < key_block; t += 2 * lanes) {
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) {
+        tile.ahead.step(1);
+        const auto value = [&](std::size_t key) {  // weights of absent ones are 0
+          const std::byte* row = values.data + (Whole ? key : std::min(key, values.count - 1)) * values.stride;
+          return hn::PromoteTo(ds, hn::LoadU(byte_tag, reinterpret_cast<const std::int8_t*>(row + at)));
+        };
+        const auto first = value(t + j), second = value(t + lanes + j);
+        const auto low = hn::InterleaveLower(ds, first, second), high = hn::InterleaveUpper(ds, first, second);
+        INLAY_UNROLL
+        for (std::size_t r = 0; r < rows; ++r) {
+          const auto two = hn::BitCast(ds, splat_word(pairs[r] + t / 2 + j));
+          dots[r][0] = hn::SatWidenMulPairwiseAccumulate(d, low, two, dots[r][0]);
+          dots[r][1] = hn::SatWidenMulPairwiseAccumulate(d, high, two, dots[r][1]);
+        }
+      }
+    }
+    INLAY_UNROLL
+    for (std::size_t r = 0; r < rows; ++r) {
+      const f32s keep = splat(step.keep[r]), take = splat(step.take[r] * weights.units[i / line]);
+      INLAY_UNROLL
+      for (std::size_t v = 0; v < vectors; ++v) {
+        float* to = tile.sums + (m + r) * dim + i + v * lanes;
+        store(multiply_add(hn::ConvertTo(f32_tag(), dots[r][v]), take, hn::Mul(load(to), keep)), to);
+      }
+    }
+  }
+}
+
+/// What add_few_values gave, in order.
+inline void order_sums(std::size_t dim, std::size_t m, integer_tile& tile) {
+  for (std::size_t i = m * dim; i < (m + 1) * dim; i += integer_tile::line) {
+    float ordered[integer_tile::line];
+    for (std::size_t j = 0; j < integer_tile::line; ++j)
+      ordered[j] = tile.sums[i + j / 8 * 4 + j % 4 + (j % 8 < 4 ? 0 : lanes)];
+    std::copy_n(ordered, integer_tile::line, tile.sums + i);
+  }
+}
+
 inline bool attends_in_integers(const attention_shape& shape) {
   return shape.cache == dtype::q8_0 && shape.head_dim % integer_tile::columns == 0 &&
          shape.head_dim <= integer_tile::most_dim;
 }
 
-inline void attend_in_integers(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
-                               std::size_t begin, std::size_t end) {
+struct no_weights {};
+
+/// `Few` vectors read values as they lie; more of them have those ordered first.
+template <bool Few>
+void attend_in_integers(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
+                        std::size_t begin, std::size_t end) {
   constexpr std::size_t at_a_time = integer_tile::rows;
   const std::size_t group = shape.heads / shape.kv_heads;
   const std::size_t dim = shape.head_dim;
   const std::size_t stride = row_bytes(shape.cache, dim);
   const std::size_t most = std::min(integer_tile::most, integer_tile::most_sums / dim);
+  const bool far = pace_of_reads().far;
   integer_tile tile;
   integer_step steps[2];
+  std::conditional_t<Few, scaled_weights, no_weights> weights;
   for (std::size_t first_vector = begin * group; first_vector < end * group; first_vector += most) {
     const std::size_t real = std::min(most, end * group - first_vector);
     tile.count = (real + at_a_time - 1) / at_a_time * at_a_time;
@@ -369,24 +476,37 @@ inline void attend_in_integers(const attention_shape& shape, const attention_row
     // What is visible to others must not change the units of values.
     for_each_block<true>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
-      order_keys(dim, {span.keys + offset, stride, count}, tile);
-      for (std::size_t i = 0; i < dim; i += integer_tile::columns)
-        order_values(i, {span.values + offset, stride, count}, tile);
+      const cache_block keys = {span.keys + offset, stride, count}, values = {span.values + offset, stride, count};
+      if constexpr (Few) {
+        const std::size_t bytes = count * stride;
+        tile.ahead = {keys.data + bytes, keys.data + 2 * bytes, values.data + bytes, values.data + 2 * bytes, far};
+        if (first + 2 * count > span.first_position + span.count) tile.ahead = {};
+      }
+      order_keys(dim, keys, tile);
+      if constexpr (!Few)
+        for (std::size_t i = 0; i < dim; i += integer_tile::columns) order_values(i, values, tile);
       const bool whole = count == key_block && first >= visible.newest_from && first + count <= visible.oldest_to;
       const auto score = [&](std::size_t m) {
         float* scores = steps[m / at_a_time % 2].scores;
-        score_in_integers(dim, tile, m, scores);
+        score_in_integers<Few>(dim, tile, m, scores);
         if (!whole) mask_scores(first, count, m, tile, scores);
       };
       // One after the other, these would wait for each other.
       score(0);
       for (std::size_t m = 0; m < tile.count; m += at_a_time) {
         integer_step& step = steps[m / at_a_time % 2];
-        weigh_in_integers(shape.soft_cap, m, tile, step);
+        weigh_in_integers<!Few>(shape.soft_cap, m, tile, step);
         if (m + at_a_time < tile.count) score(m + at_a_time);
-        for (std::size_t i = 0; i < dim; i += integer_tile::columns) add_values_in_integers(dim, i, m, tile, step);
+        if constexpr (Few) {
+          scale_weights(dim, values, step, weights);
+          (count == key_block ? add_few_values<true> : add_few_values<false>)(dim, values, m, step, weights, tile);
+        } else {
+          for (std::size_t i = 0; i < dim; i += integer_tile::columns) add_values_in_integers(dim, i, m, tile, step);
+        }
       }
     });
+    if constexpr (Few)
+      for (std::size_t m = 0; m < real; ++m) order_sums(dim, m, tile);
     const auto place = [](std::size_t m) { return m / at_a_time * lanes + m % at_a_time; };
     for (std::size_t m = 0; m < real; ++m) tile.total[m] = tile.totals[place(m)];
     // The greatest weight is 2^13, of a power of two.

@@ -38,9 +38,42 @@ HWY_INLINE f32s multiply_add(f32s a, f32s b, f32s c) { return hn::MulAdd(a, b, c
 HWY_INLINE float sum(f32s v) { return hn::ReduceSum(f32_tag(), v); }
 HWY_INLINE float highest(f32s v) { return hn::ReduceMax(f32_tag(), v); }
 
-/// Asks for memory that will be read soon.
-HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
+/// Asks for memory that will be read after some thousand bytes more: it need not crowd the first cache.
+HWY_INLINE void prefetch_far(const std::byte* p) {
+#if HWY_ARCH_X86
+  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+#else
+  hwy::Prefetch(p);
+#endif
+}
+
+/// Asks for memory that will be read soon, into the second-level cache or the first.
+HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes, bool far = false) {
+  if (far)
+    for (std::size_t i = 0; i < bytes; i += 64) prefetch_far(p + i);
+  else
+    for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
+}
+
+/// How far ahead of their use weights are asked for, in bytes.
+inline constexpr std::size_t prefetch_distance = 6144;
+
+/// How a long read is asked for ahead of its use: by so many bytes, into the second-level cache or the first.
+struct read_pace {
+  std::size_t distance;
+  bool far;
+};
+
+/// Intel's cores have few buffers for lines on their way to the first-level cache, and their own prefetchers lose track
+/// of reads far ahead.
+inline const read_pace& pace_of_reads() {
+#if HWY_ARCH_X86
+  static const read_pace pace =
+      inlay::kernels::detail::is_intel() ? read_pace{2560, true} : read_pace{prefetch_distance, false};
+#else
+  static constexpr read_pace pace = {prefetch_distance, false};
+#endif
+  return pace;
 }
 
 /// The sum, or the maximum, of the lanes of each of `lanes` vectors, in order. (A tree spelt out by templates: g++

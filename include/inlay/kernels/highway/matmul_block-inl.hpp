@@ -56,7 +56,7 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::byte* panel = w.data + begin / panel_rows * panel_bytes;
   const std::byte* const panels_end = w.data + (end + panel_rows - 1) / panel_rows * panel_bytes;
-  const auto [distance, far] = pace_of_weights();
+  const auto [distance, far] = pace_of_reads();
   const auto ahead_of = [&, distance = distance](const std::byte* group) {
     const std::ptrdiff_t behind = group + distance - panels_end;
     return w.then != nullptr && behind >= 0 ? w.then + behind : panels_end + behind;
@@ -87,7 +87,7 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
   const std::size_t tiles = (x_rows + block_tile_rows - 1) / block_tile_rows;
   const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
   const std::byte* const first = w.data + begin / panel_rows * panel_bytes;
-  for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, pace_of_weights().distance);
+  for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, pace_of_reads().distance);
   for (std::size_t r = begin; r < end; r += block_tile_width) {
     std::fill(sums, sums + (x_rows + block_tile_rows - 1) / block_tile_rows * block_tile_rows * block_tile_width, 0.0f);
     const std::byte* const panel = w.data + r / panel_rows * panel_bytes;

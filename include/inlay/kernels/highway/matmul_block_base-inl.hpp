@@ -35,21 +35,6 @@ inline constexpr std::size_t block_tile_width = block_tile_panels * panel_rows;
 /// Groups that are multiplied in one go, between which sums stay in registers.
 inline constexpr std::size_t block_tile_groups = 2;
 
-/// Asks for memory that will be read after some ten thousand bytes more: it need not crowd the first cache.
-HWY_INLINE void prefetch_far(const std::byte* p) {
-#if HWY_ARCH_X86
-  _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
-#else
-  hwy::Prefetch(p);
-#endif
-}
-
-/// Asks for memory that will be read soon, into the second-level cache or the first.
-HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes, bool far) {
-  if (!far) return prefetch(p, bytes);
-  for (std::size_t i = 0; i < bytes; i += 64) prefetch_far(p + i);
-}
-
 /// Weights that will be read next: with every line that is worked on, some of them are asked for.
 struct read_ahead {
   const std::byte* next;
@@ -117,27 +102,6 @@ struct block_kernels {
   void (*unpack_bf16)(const std::byte* group, std::size_t lines, bf16_line* to) = nullptr;
 #endif
 };
-
-/// How far ahead of their use weights are asked for, in bytes.
-inline constexpr std::size_t prefetch_distance = 6144;
-
-/// How weights are asked for before they are used: so many bytes ahead; into the second-level cache, or the first.
-struct read_pace {
-  std::size_t distance;
-  bool far;
-};
-
-/// Intel's cores have few buffers for lines on their way to the first-level cache; their prefetchers lose track of
-/// reads far ahead.
-inline const read_pace& pace_of_weights() {
-#if HWY_ARCH_X86
-  static const read_pace pace =
-      inlay::kernels::detail::is_intel() ? read_pace{2560, true} : read_pace{prefetch_distance, false};
-#else
-  static constexpr read_pace pace = {prefetch_distance, false};
-#endif
-  return pace;
-}
 
 namespace detail {
 
