@@ -78,11 +78,17 @@ std::vector<float> attend(const problem& p, const data& d, std::size_t rows_a_ca
 /// 2^-18.4 (in every weight and with every block's rescaling), the weights of a block be rounded to 13 bits of the
 /// greatest, and the values of 32 columns to 12 bits of the greatest: 127 codes of 8 bits make 32 units each, of which
 /// a half and a little for the rounded ratio of scales is lost.
-std::vector<double> error_bounds(const problem& p, const data& d) {
+///
+/// By matrix units, factors are bf16, whose rounding errors are up to a relative 2^-8. With a cache of Q8_0 all are,
+/// weights are cut (by up to 2^-7, and divided by a sum of such), and powers of two are off by 2^-13.2. With others
+/// there are two parts of each, or the numbers are bf16 already, and 2^-16 is left, or the product of two second parts.
+std::vector<double> error_bounds(const problem& p, const data& d, bool in_bf16) {
   const std::size_t dim = p.shape.head_dim;
   const std::size_t count = p.end() - p.oldest;
   const std::size_t group = p.shape.heads / p.shape.kv_heads;
-  const bool in_integers = p.shape.cache == dtype::q8_0;
+  const bool bytes = p.shape.cache == dtype::q8_0;
+  const bool in_integers = bytes && !in_bf16;
+  const double factor_error = !in_bf16 ? 0.0 : bytes ? 2.01 * 0x1p-8 : 2 * 0x1p-16;
   constexpr std::size_t line = 32;
   std::vector<double> bounds(p.queries * p.width());
   for (std::size_t i = 0; i < p.queries; ++i)
@@ -117,20 +123,21 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
         block.push_back(j / 64);
         visible.push_back(d.values.data() + (kv * count + j - p.oldest) * dim);
         score_error =
-            std::max(score_error, lost * p.shape.scale +
+            std::max(score_error, lost * p.shape.scale + factor_error * magnitude +
                                       rounding * ((static_cast<double>(dim) + 8) * magnitude + 8 * std::fabs(score)));
       }
       const double highest = *std::max_element(scores.begin(), scores.end());
       double total = 0.0;
       for (double& s : scores) total += s = std::exp(s - highest);
-      const double power_error = in_integers ? 0x1p-18 : 0.0;
+      const double power_error = in_bf16 && bytes ? 0x1p-13 : in_bf16 || in_integers ? 0x1p-18 : 0.0;
+      const double cut = in_bf16 && bytes ? 0x1p-7 : 0.0;
       const double relative =
-          std::expm1(2 * score_error) + power_error * static_cast<double>(block.back() - block.front() + 3) +
+          std::expm1(2 * score_error) + cut + power_error * static_cast<double>(block.back() - block.front() + 3) +
           rounding * (static_cast<double>(scores.size()) + 4 * static_cast<double>(scores.size()) / 8 + 16);
       for (std::size_t c = 0; c < dim; ++c) {
         double magnitude = 0.0;
         for (std::size_t j = 0; j < scores.size(); ++j) magnitude += scores[j] / total * std::fabs(visible[j][c]);
-        bounds[i * p.width() + h * dim + c] = 2 * relative * magnitude;  // 2: the weights and their sum
+        bounds[i * p.width() + h * dim + c] = (2 * relative + factor_error) * magnitude;  // 2: weights and their sum
       }
       if (!in_integers) continue;
       double weight_error = 0.0;
@@ -150,6 +157,14 @@ std::vector<double> error_bounds(const problem& p, const data& d) {
   return bounds;
 }
 
+/// Whether K has matrix units, and uses them here.
+template <class K>
+bool in_bf16(const problem& p) {
+  const attention_shape& s = p.shape;
+  if (K::form_for(1024) != kernels::activation_form::bf16) return false;
+  return s.cache != dtype::f32 && s.head_dim % 32 == 0 && s.head_dim <= 256 && p.queries * s.heads >= 16 * s.kv_heads;
+}
+
 template <class K>
 void check(const problem& p, float size = 1.0f) {
   if (p.shape.head_dim % geometry(p.shape.cache).weights != 0) return;
@@ -161,7 +176,7 @@ void check(const problem& p, float size = 1.0f) {
   CAPTURE(p.queries);
   const data d(p, size);
   const auto expected = attend<plain>(p, d, p.queries);
-  const auto bounds = error_bounds(p, d);
+  const auto bounds = error_bounds(p, d, in_bf16<K>(p));
   const auto got = attend<K>(p, d, p.queries);
   std::size_t wrong = 0;
   for (std::size_t i = 0; i < got.size(); ++i) wrong += !within(got[i], expected[i], 2 * bounds[i]);  // both err
@@ -277,7 +292,7 @@ TEST_CASE("what parts of a cache give, weighed, is what the whole gives") {
           const problem p{shape, 299, 1, 0, {64, 256, 300}};
           const data d(p);
           const auto expected = attend<plain>(p, d, 1);
-          const auto bounds = error_bounds(p, d);
+          const auto bounds = error_bounds(p, d, in_bf16<K>(p));
           std::vector<std::vector<float>> outs;
           std::vector<std::vector<kernels::attention_weight>> weights;
           for (const kv_span& span : d.spans) {

@@ -17,6 +17,9 @@
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
 #include "inlay/kernels/highway/attention_q8-inl.hpp"
 #endif
+#if INLAY_AMX_HOST & HWY_TARGET
+#include "inlay/kernels/highway/attention_bf16-inl.hpp"
+#endif
 #include "inlay/kernels/highway/attention-inl.hpp"
 #include "inlay/kernels/highway/state-inl.hpp"
 #if INLAY_SMALL_KERNELS
@@ -82,7 +85,7 @@ struct kernels {
 };
 
 #if INLAY_AMX_HOST & HWY_TARGET
-/// The same with products of many rows by matrix units.
+/// The same with products of many rows, and attention of many queries, by matrix units.
 struct amx_kernels : kernels {
   static constexpr std::int64_t target = inlay::kernels::detail::amx_target;
   static constexpr std::string_view name = "AMX";
@@ -99,6 +102,12 @@ struct amx_kernels : kernels {
       multiply_bf16(w, x, out, stride, begin, end, add);
     else
       HWY_NAMESPACE::matmul(w, x, out, stride, begin, end, add);
+  }
+  static void attention(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head,
+                        std::size_t begin, std::size_t end) {
+    attends_in_bf16(shape, rows.count * (shape.heads / shape.kv_heads))
+        ? attend_in_bf16(shape, rows, kv_head, begin, end)
+        : HWY_NAMESPACE::attention(shape, rows, kv_head, begin, end);
   }
 };
 #endif

@@ -8,8 +8,6 @@ namespace HWY_NAMESPACE {
 /// Rows of activations from which on this is faster than products of bytes.
 inline constexpr std::size_t least_bf16_rows = 32;
 
-namespace amx = inlay::kernels::amx;
-
 namespace detail {
 
 /// 32 rows of activations and two panels: two tiles of either, and their four of sums.
