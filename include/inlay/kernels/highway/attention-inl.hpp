@@ -27,7 +27,7 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
     const std::byte* key[step];
     INLAY_UNROLL
     for (std::size_t j = 0; j < step; ++j) key[j] = keys.data + std::min(t + j, keys.count - 1) * keys.stride;
-    if (keys.ahead.bytes != 0) prefetch(key[0] + keys.ahead.bytes, step * keys.stride, keys.ahead.far);
+    if (keys.ahead != 0) prefetch(key[0] + keys.ahead, step * keys.stride);
     f32s sums[Queries * step];
     INLAY_UNROLL
     for (f32s& s : sums) s = zero();
@@ -60,12 +60,12 @@ void dot_keys(const float* const* queries, std::size_t dim, const cache_block& k
 inline constexpr std::size_t tile_vectors = many_registers ? 4 : 2;
 
 /// c[m][j] = c[m][j] * keep[m] + sum over k < depth of a[m][k] * b[k][j], for Rows rows of c and Vectors vectors of
-/// columns; with keep null, c starts from zero. With each row of b, what lies `ahead` is asked for.
+/// columns; with keep null, c starts from zero. With each row of b, what lies `ahead` bytes behind it is asked for.
 /// depth > 0: loops that run once at least keep g++'s sums in registers.
 template <dtype Type, std::size_t Rows, std::size_t Vectors>
 HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
                                 std::size_t b_stride, std::size_t column, float* c, std::size_t c_stride,
-                                const float* keep, look_ahead ahead) {
+                                const float* keep, std::size_t ahead) {
   f32s sums[Rows * Vectors];
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) {
@@ -77,10 +77,10 @@ HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std
   const float* row[Rows];
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) row[m] = a[m] + a_offset;
-  std::size_t asked = ahead.bytes == 0 ? static_cast<std::size_t>(-1) : 0;
+  std::size_t asked = ahead == 0 ? static_cast<std::size_t>(-1) : 0;
   std::size_t k = 0;
   do {
-    for (; asked < k * b_stride; asked += 64) prefetch(b + ahead.bytes + asked, 64, ahead.far);
+    for (; asked < k * b_stride; asked += 64) hwy::Prefetch(b + ahead + asked);
     f32s v[Vectors];
     INLAY_UNROLL
     for (std::size_t j = 0; j < Vectors; ++j) v[j] = load<Type>(b + k * b_stride, column + j * lanes);
@@ -102,20 +102,20 @@ HWY_INLINE void accumulate_tile(const float* const* a, std::size_t a_offset, std
 template <dtype Type, std::size_t Rows>
 void accumulate_rows(const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
                      std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep,
-                     look_ahead ahead) {
+                     std::size_t ahead) {
   std::size_t j = 0;
   for (; j + tile_vectors * lanes <= columns; j += tile_vectors * lanes)
     accumulate_tile<Type, Rows, tile_vectors>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep,
-                                              j == 0 ? ahead : look_ahead());
+                                              j == 0 ? ahead : 0);
   for (; j < columns; j += lanes)
-    accumulate_tile<Type, Rows, 1>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep, {});
+    accumulate_tile<Type, Rows, 1>(a, a_offset, depth, b, b_stride, j, c, c_stride, keep, 0);
 }
 
 /// The same for an even number of rows; columns is a multiple of `lanes`.
 template <dtype Type>
 void accumulate(std::size_t rows, const float* const* a, std::size_t a_offset, std::size_t depth, const std::byte* b,
                 std::size_t b_stride, std::size_t columns, float* c, std::size_t c_stride, const float* keep,
-                look_ahead ahead = {}) {
+                std::size_t ahead = 0) {
   const auto factors = [keep](std::size_t m) { return keep != nullptr ? keep + m : nullptr; };
   std::size_t m = 0;
   for (; m + 4 <= rows; m += 4)
@@ -301,7 +301,7 @@ inline void attention(const attention_shape& shape, const attention_rows& rows, 
     for_each_block<false>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
       const bool more = first + 2 * count <= span.first_position + span.count;
-      const look_ahead ahead = {more && !transposed ? count * stride : 0, pace_of_reads().far};
+      const std::size_t ahead = more && !transposed ? std::min(count * stride, pace_of_reads().most_ahead) : 0;
       of_cache.score(transposed, dim, {span.keys + offset, stride, count, ahead}, tile);
       weigh(shape, first, count, tile);
       of_cache.add_values(transposed, dim, padded_dim, {span.values + offset, stride, count, ahead}, tile);

@@ -10,12 +10,6 @@ namespace HWY_NAMESPACE {
 
 using inlay::kernels::key_block;
 
-/// With a position, what lies so many bytes behind it is asked for, as read_pace has it; 0: nothing.
-struct look_ahead {
-  std::size_t bytes = 0;
-  bool far = false;
-};
-
 /// Two stretches of memory that will be read soon, asked for line by line while other work is done: many requests at
 /// once would wait for each other.
 struct read_queue {
@@ -23,7 +17,6 @@ struct read_queue {
   const std::byte* end = nullptr;
   const std::byte* second = nullptr;
   const std::byte* second_end = nullptr;
-  bool far = false;
 
   HWY_INLINE void step(std::size_t lines) {
     for (std::size_t i = 0; i < lines; ++i, at += 64) {
@@ -33,7 +26,7 @@ struct read_queue {
         end = second_end;
         second = nullptr;
       }
-      prefetch(at, 64, far);
+      hwy::Prefetch(at);
     }
   }
 };
@@ -43,7 +36,8 @@ struct cache_block {
   const std::byte* data;
   std::size_t stride;  ///< bytes
   std::size_t count;   ///< 1 to key_block
-  look_ahead ahead = {};
+  /// With a position, what lies so many bytes behind it is asked for; 0: nothing.
+  std::size_t ahead = 0;
 };
 
 /// Transposes a square of lanes x lanes numbers.

@@ -460,7 +460,6 @@ void attend_in_integers(const attention_shape& shape, const attention_rows& rows
   const std::size_t dim = shape.head_dim;
   const std::size_t stride = row_bytes(shape.cache, dim);
   const std::size_t most = std::min(integer_tile::most, integer_tile::most_sums / dim);
-  const bool far = pace_of_reads().far;
   integer_tile tile;
   integer_step steps[2];
   std::conditional_t<Few, scaled_weights, no_weights> weights;
@@ -480,7 +479,7 @@ void attend_in_integers(const attention_shape& shape, const attention_rows& rows
       const cache_block keys = {span.keys + offset, stride, count}, values = {span.values + offset, stride, count};
       if constexpr (Few) {
         const std::size_t bytes = count * stride;
-        tile.ahead = {keys.data + bytes, keys.data + 2 * bytes, values.data + bytes, values.data + 2 * bytes, far};
+        tile.ahead = {keys.data + bytes, keys.data + 2 * bytes, values.data + bytes, values.data + 2 * bytes};
         if (first + 2 * count > span.first_position + span.count) tile.ahead = {};
       }
       order_keys(dim, keys, tile);

@@ -62,16 +62,18 @@ inline constexpr std::size_t prefetch_distance = 6144;
 struct read_pace {
   std::size_t distance;
   bool far;
+  std::size_t most_ahead;  ///< of reads that take turns with others
 };
 
 /// Intel's cores have few buffers for lines on their way to the first-level cache, and their own prefetchers lose track
 /// of reads far ahead.
 inline const read_pace& pace_of_reads() {
 #if HWY_ARCH_X86
-  static const read_pace pace =
-      inlay::kernels::detail::is_intel() ? read_pace{2560, true} : read_pace{prefetch_distance, false};
+  static const read_pace pace = inlay::kernels::detail::is_intel()
+                                    ? read_pace{2560, true, 2048}
+                                    : read_pace{prefetch_distance, false, static_cast<std::size_t>(-1)};
 #else
-  static constexpr read_pace pace = {prefetch_distance, false};
+  static constexpr read_pace pace = {prefetch_distance, false, static_cast<std::size_t>(-1)};
 #endif
   return pace;
 }

@@ -56,18 +56,18 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
   const std::byte* panel = w.data + begin / panel_rows * panel_bytes;
   const std::byte* const panels_end = w.data + (end + panel_rows - 1) / panel_rows * panel_bytes;
-  const auto [distance, far] = pace_of_reads();
-  const auto ahead_of = [&, distance = distance](const std::byte* group) {
-    const std::ptrdiff_t behind = group + distance - panels_end;
+  const read_pace pace = pace_of_reads();
+  const auto ahead_of = [&](const std::byte* group) {
+    const std::ptrdiff_t behind = group + pace.distance - panels_end;
     return w.then != nullptr && behind >= 0 ? w.then + behind : panels_end + behind;
   };
-  prefetch(panel, distance);
+  prefetch(panel, pace.distance);
   for (std::size_t r = begin; r < end; r += panel_rows, panel += panel_bytes) {
     const std::byte* group = panel;
     alignas(64) float sums[panel_rows] = {};
     for (std::size_t c = 0; c < w.columns; c += group_columns) {
       const std::size_t lines = std::min(group_columns, w.columns - c) / line_columns;
-      format.add_row(group, lines, x + c / line_columns, sums, ahead_of(group), far);
+      format.add_row(group, lines, x + c / line_columns, sums, ahead_of(group), pace.far);
       group += lines * format.line_bytes;
     }
     detail::store_rows(sums, std::min(panel_rows, end - r), out + r, add);

@@ -24,7 +24,6 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
     base_sums[v] = hn::Zero(i32_tag());
   }
   for (std::size_t line = 0; line < lines; line += stride, x += stride) {
-    prefetch(ahead + line * Format::line_bytes, stride * Format::line_bytes, far);
     INLAY_UNROLL
     for (std::size_t v = 0; v < panel_vectors; ++v) {
       step_sums<Format::most, steps> dots[stride][scales];
@@ -34,6 +33,12 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
         dots[l][part].start(start_of_sums<Format::offset>(scales == 1 ? x[l].offset : x[l].half_offsets[part]));
       INLAY_UNROLL
       for (std::size_t i = 0; i < loads; ++i) {
+        // Evenly: many requests at once would wait for each other.
+        if (v == 0) {
+          constexpr std::size_t all = (stride * Format::line_bytes + 63) / 64;
+          const std::size_t done = all * i / loads, now = all * (i + 1) / loads - done;
+          prefetch(ahead + line * Format::line_bytes + 64 * done, 64 * now, far);
+        }
         u8s codes[codes_of_load];
         w.codes(line, i, v, codes);
         INLAY_UNROLL
@@ -112,8 +117,6 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
     }
   }
   for (std::size_t first = 0; first < work.lines; first += stride) {
-    for (std::size_t i = 0; i < stride * work.ahead.bytes; i += 64) prefetch_far(ahead + i);
-    ahead += stride * work.ahead.bytes;
     INLAY_UNROLL
     for (std::size_t l = 0; l < stride; ++l) {
       const std::size_t line = first + l;
@@ -126,6 +129,9 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
       }
       INLAY_UNROLL
       for (std::size_t i = 0; i < loads; ++i) {
+        for (const std::byte* const until = work.ahead.next + (line * loads + i + 1) * work.ahead.bytes / loads;
+             ahead < until; ahead += 64)
+          prefetch_far(ahead);
         u8s codes[tile_panels][codes_of_load];
         INLAY_UNROLL
         for (std::size_t p = 0; p < tile_panels; ++p) {
