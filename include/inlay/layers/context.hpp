@@ -214,12 +214,15 @@ class context {
     template <class Each>
     cuts(const context& ctx, std::size_t products, const Each& each) : count(products), threads(ctx.pool.size()) {
       std::size_t most = 0;
+      bool in_bf16 = false;
       for (std::size_t i = 0; i < count; ++i) {
         total += cost(each(i));
         most = std::max(most, each(i).x.count);
+        in_bf16 = in_bf16 || each(i).x.form == kernels::activation_form::bf16;
       }
-      // Products of one row read what they work on once: where they are cut makes no difference to them.
-      parts = ctx.pieces(total, most == 1 ? worth_a_piece / 4 : worth_a_piece);
+      // Products of one row read what they work on once: where they are cut makes no difference to them. Matrix units
+      // have all activations go by for some rows of weights, and more for each time that they start.
+      parts = most == 1 ? ctx.pieces(total, worth_a_piece / 4, 32) : ctx.pieces(total, worth_a_piece, in_bf16 ? 2 : 8);
     }
     std::size_t begin(std::size_t part) const { return total / parts * part + total % parts * part / parts; }
 
@@ -264,13 +267,13 @@ class context {
     chosen ? pool.run(cut.parts, multiply_part) : pool.run(cut.parts, multiply_part, reads);
   }
 
-  /// Into how many pieces a work that touches this many bytes is cut: enough to even out threads of unequal speed, few
-  /// enough that handing them out costs nothing.
-  std::size_t pieces(std::size_t bytes, std::size_t piece) const {
+  /// Into how many pieces a work that touches this many bytes is cut: up to so many a thread, to even out threads of
+  /// unequal speed, few enough that handing them out costs nothing. Threads have equally many, so that they end
+  /// together.
+  std::size_t pieces(std::size_t bytes, std::size_t piece, std::size_t most = 8) const {
     constexpr std::size_t worth_a_fork = 16 << 10;
     if (pool.size() == 1 || bytes < worth_a_fork) return 1;
-    const std::size_t each = piece < worth_a_piece ? 32 : 8;  // threads have as many, so that they end together
-    return std::clamp<std::size_t>(bytes / piece / pool.size(), 1, each) * pool.size();
+    return std::clamp<std::size_t>(bytes / piece / pool.size(), 1, most) * pool.size();
   }
   static constexpr std::size_t worth_a_piece = 256 << 10;
 
