@@ -15,6 +15,8 @@
 #include "inlay/kernels/highway/rows-inl.hpp"
 #include "inlay/kernels/highway/attention_base-inl.hpp"
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#include "inlay/kernels/highway/attention_q8_base-inl.hpp"
+#include "inlay/kernels/highway/attention_q8_few-inl.hpp"
 #include "inlay/kernels/highway/attention_q8-inl.hpp"
 #endif
 #if INLAY_AMX_HOST & HWY_TARGET
