@@ -54,7 +54,14 @@ float product(const float* a, const float* b) {
 
 report INLAY_ODR_PART(const float* a, const float* b, std::size_t n) {
   using inlay::kernels::dispatched;
-  report result{INLAY_COMPILED_TARGETS, INLAY_BASELINE_TARGET, 0, 0, dispatched::dot(a, b, n), 0.0f, product(a, b)};
+  constexpr std::int64_t matrix_units = INLAY_AMX_HOST != 0 ? inlay::kernels::detail::amx_target : 0;
+  report result{INLAY_COMPILED_TARGETS | matrix_units,
+                INLAY_BASELINE_TARGET,
+                0,
+                0,
+                dispatched::dot(a, b, n),
+                0.0f,
+                product(a, b)};
   const char* const wanted = std::getenv("INLAY_TARGET");
   inlay::kernels::for_each_target([&](auto kernels) {
     if (wanted != nullptr && kernels.name == wanted) result.forced = kernels.target;
