@@ -78,7 +78,8 @@ const peak_loops* find_peak_loops(std::string_view target) {
 #if INLAY_AMX_HOST != 0
   if (target == "AMX") {
     static const peak_loops with_tiles = [] {
-      peak_loops loops = *find_peak_loops("AVX3_DL");
+      const peak_loops* const host = find_peak_loops("AVX3_DL");  // or the baseline, where that is better
+      peak_loops loops = host != nullptr ? *host : HWY_NAMESPACE::loops;
       loops.target = "AMX";
       loops.tiles = &multiply_tiles;
       return loops;

@@ -268,6 +268,25 @@ TEST_CASE("windows, caps and scores far apart over a cache of bytes") {
   });
 }
 
+TEST_CASE("errors of bf16 over a cache of bytes are those of independent roundings") {
+  kernels::for_each_target([]<class K>(K) {
+    for (const std::size_t dim : {64, 96, 256}) {
+      const problem p{shape_of(8, 2, dim, dtype::q8_0), 300, 40, 0, {340}};
+      if (!in_bf16<K>(p)) continue;
+      CAPTURE(dim);
+      const data d(p, 1.0f);
+      const auto expected = attend<plain>(p, d, p.queries), got = attend<K>(p, d, p.queries);
+      double errors = 0, squares = 0;
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        errors += std::pow(double{got[i]} - double{expected[i]}, 2);
+        squares += std::pow(double{expected[i]}, 2);
+      }
+      // Scores of about 1 are off by 2^-9 and less, and weights and values by 2^-8 at most, each on its own.
+      CHECK(errors <= 0x1p-16 * squares);
+    }
+  });
+}
+
 TEST_CASE("a cache in pieces") {
   for_each_policy([]<class K>(K) {
     for (const std::size_t queries : {1, 20})
