@@ -47,21 +47,18 @@ HWY_INLINE void prefetch_far(const std::byte* p) {
 #endif
 }
 
-/// Asks for memory that will be read soon, into the second-level cache or the first.
-HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes, bool far = false) {
-  if (far)
-    for (std::size_t i = 0; i < bytes; i += 64) prefetch_far(p + i);
-  else
-    for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
+/// Asks for memory that will be read soon.
+HWY_INLINE void prefetch(const std::byte* p, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) hwy::Prefetch(p + i);
 }
 
 /// How far ahead of their use weights are asked for, in bytes.
 inline constexpr std::size_t prefetch_distance = 6144;
 
-/// How a long read is asked for ahead of its use: by so many bytes, into the second-level cache or the first.
+/// How a long read is asked for ahead of its use.
 struct read_pace {
-  std::size_t distance;
-  bool far;
+  std::size_t near;        ///< so many bytes ahead into the first-level cache
+  std::size_t far;         ///< and so many into the second-level cache before; 0: not
   std::size_t most_ahead;  ///< of reads that take turns with others
 };
 
@@ -70,13 +67,25 @@ struct read_pace {
 inline const read_pace& pace_of_reads() {
 #if HWY_ARCH_X86
   static const read_pace pace = inlay::kernels::detail::is_intel()
-                                    ? read_pace{2560, true, 2048}
-                                    : read_pace{prefetch_distance, false, static_cast<std::size_t>(-1)};
+                                    ? read_pace{1536, 4096, 2048}
+                                    : read_pace{prefetch_distance, 0, static_cast<std::size_t>(-1)};
 #else
-  static constexpr read_pace pace = {prefetch_distance, false, static_cast<std::size_t>(-1)};
+  static constexpr read_pace pace = {prefetch_distance, 0, static_cast<std::size_t>(-1)};
 #endif
   return pace;
 }
+
+/// What is asked for while other memory is worked on, line by line.
+struct read_points {
+  const std::byte* near;
+  const std::byte* far;  ///< null: nothing
+
+  HWY_INLINE void ask(std::size_t from, std::size_t bytes) const {
+    prefetch(near + from, bytes);
+    if (far != nullptr)
+      for (std::size_t i = 0; i < bytes; i += 64) prefetch_far(far + from + i);
+  }
+};
 
 /// The sum, or the maximum, of the lanes of each of `lanes` vectors, in order. (A tree spelt out by templates: g++
 /// keeps the leaves in registers.)

@@ -57,17 +57,18 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
   const std::byte* panel = w.data + begin / panel_rows * panel_bytes;
   const std::byte* const panels_end = w.data + (end + panel_rows - 1) / panel_rows * panel_bytes;
   const read_pace pace = pace_of_reads();
-  const auto ahead_of = [&](const std::byte* group) {
-    const std::ptrdiff_t behind = group + pace.distance - panels_end;
+  const auto ahead_of = [&](const std::byte* group, std::size_t distance) {
+    const std::ptrdiff_t behind = group + distance - panels_end;
     return w.then != nullptr && behind >= 0 ? w.then + behind : panels_end + behind;
   };
-  prefetch(panel, pace.distance);
+  prefetch(panel, std::max(pace.near, pace.far));
   for (std::size_t r = begin; r < end; r += panel_rows, panel += panel_bytes) {
     const std::byte* group = panel;
     alignas(64) float sums[panel_rows] = {};
     for (std::size_t c = 0; c < w.columns; c += group_columns) {
       const std::size_t lines = std::min(group_columns, w.columns - c) / line_columns;
-      format.add_row(group, lines, x + c / line_columns, sums, ahead_of(group), pace.far);
+      format.add_row(group, lines, x + c / line_columns, sums,
+                     {ahead_of(group, pace.near), pace.far != 0 ? ahead_of(group, pace.far) : nullptr});
       group += lines * format.line_bytes;
     }
     detail::store_rows(sums, std::min(panel_rows, end - r), out + r, add);
@@ -87,7 +88,7 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
   const std::size_t tiles = (x_rows + block_tile_rows - 1) / block_tile_rows;
   const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
   const std::byte* const first = w.data + begin / panel_rows * panel_bytes;
-  for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, pace_of_reads().distance);
+  for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, pace_of_reads().near);
   for (std::size_t r = begin; r < end; r += block_tile_width) {
     std::fill(sums, sums + (x_rows + block_tile_rows - 1) / block_tile_rows * block_tile_rows * block_tile_width, 0.0f);
     const std::byte* const panel = w.data + r / panel_rows * panel_bytes;

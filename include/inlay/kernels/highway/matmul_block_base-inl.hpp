@@ -84,10 +84,9 @@ struct bf16_line {
 struct block_kernels {
   std::size_t line_bytes = 0;  ///< 0: the type is not packed
   void (*pack)(const std::byte* const* rows, std::size_t count, std::size_t columns, std::byte* out) = nullptr;
-  /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group; asks for as many bytes from `ahead` on, as
-  /// read_pace says.
+  /// sums[r] += w[r] . x, for the 16 rows and the `lines` lines of a group; asks for as many bytes from `ahead` on.
   void (*add_row)(const std::byte* group, std::size_t lines, const quantized_line* x, float* sums,
-                  const std::byte* ahead, bool far) = nullptr;
+                  const read_points& ahead) = nullptr;
   /// Returns where the codes are.
   const std::uint8_t* (*unpack)(const std::byte* group, std::size_t lines, unpacked_group& to,
                                 read_ahead& ahead) = nullptr;

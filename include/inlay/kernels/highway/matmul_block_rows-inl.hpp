@@ -8,7 +8,7 @@ namespace detail {
 
 template <class Format>
 HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
-                          const std::byte* ahead, bool far) {
+                          const read_points& ahead) {
   constexpr std::size_t stride = Format::stride, loads = Format::loads, scales = Format::scales;
   constexpr std::size_t steps = line_steps / scales;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
@@ -37,7 +37,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
         if (v == 0) {
           constexpr std::size_t all = (stride * Format::line_bytes + 63) / 64;
           const std::size_t done = all * i / loads, now = all * (i + 1) / loads - done;
-          prefetch(ahead + line * Format::line_bytes + 64 * done, 64 * now, far);
+          ahead.ask(line * Format::line_bytes + 64 * done, 64 * now);
         }
         u8s codes[codes_of_load];
         w.codes(line, i, v, codes);
