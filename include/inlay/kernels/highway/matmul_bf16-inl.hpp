@@ -6,7 +6,7 @@ namespace inlay {
 namespace HWY_NAMESPACE {
 
 /// Rows of activations from which on this is faster than products of bytes.
-inline constexpr std::size_t least_bf16_rows = 32;
+inline constexpr std::size_t least_bf16_rows = 20;
 
 namespace detail {
 
@@ -114,10 +114,12 @@ inline void multiply_bf16(const block_kernels& format, const matrix_ref& w, cons
         const std::size_t width = std::min(bf16_block::width, end - r);
         for (std::size_t c = from; c < to; c += chunk) {
           block.lines = std::min(chunk, w.columns - c) / line_columns;
-          for (std::size_t p = 0; p * panel_rows < width; ++p)
-            format.unpack_bf16(w.data + (r / panel_rows + p) * panel_bytes + c / line_columns * format.line_bytes,
-                               block.lines, unpacked[p]);
           const bool starts = c == from, ends = c + chunk >= to;
+          const std::byte* const group = w.data + r / panel_rows * panel_bytes + c / line_columns * format.line_bytes;
+          const std::byte* const next = ends ? group - (c - from) / line_columns * format.line_bytes + 2 * panel_bytes
+                                             : group + block.lines * format.line_bytes;
+          for (std::size_t p = 0; p * panel_rows < width; ++p)
+            format.unpack_bf16(group + p * panel_bytes, block.lines, unpacked[p], next + p * panel_bytes);
           block.from_stride = (starts ? stride : bf16_block::width) * sizeof(float);
           block.to_stride = (ends ? stride : bf16_block::width) * sizeof(float);
           for (std::size_t i = 0; i < rows; i += bf16_block::rows) {

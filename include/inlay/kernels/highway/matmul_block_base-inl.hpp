@@ -72,6 +72,8 @@ struct few_rows_work {
   std::size_t row_lines, rows;
   float* sums;  ///< [block_tile_rows][block_tile_width], added to
   read_ahead ahead;
+  bool own_reads;  ///< where it reads_alone: instead of `ahead`, own
+  read_points own[block_tile_panels];
   float zero;  ///< 0, as in tile_work
 };
 
@@ -97,8 +99,9 @@ struct block_kernels {
   void (*add_few_rows)(const few_rows_work& work) = nullptr;
   /// How many rows of activations are still better multiplied so: every block_tile_rows of them unpack the codes.
   std::size_t few_rows = 0;
+  bool reads_alone = false;  ///< whether these few may be read panel by panel: few_rows_work::own
 #if INLAY_AMX_HOST & HWY_TARGET
-  void (*unpack_bf16)(const std::byte* group, std::size_t lines, bf16_line* to) = nullptr;
+  void (*unpack_bf16)(const std::byte* group, std::size_t lines, bf16_line* to, const std::byte* ahead) = nullptr;
 #endif
 };
 

@@ -91,6 +91,10 @@ HWY_INLINE u8s fold_small_scale(u8s codes, i32s number) {
   return hn::BitCast(u8_tag(), hn::Mul(hn::BitCast(d, codes), factors));
 }
 
+/// Where little is done with a panel, it is best read as a stream of its own.
+template <class Format>
+inline constexpr bool reads_alone = !Format::whole_scales;
+
 /// Codes are unpacked in registers, and multiplied with a tile's rows.
 template <class Format>
 HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
@@ -129,9 +133,17 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
       }
       INLAY_UNROLL
       for (std::size_t i = 0; i < loads; ++i) {
-        for (const std::byte* const until = work.ahead.next + (line * loads + i + 1) * work.ahead.bytes / loads;
-             ahead < until; ahead += 64)
-          prefetch_far(ahead);
+        if (reads_alone<Format> && work.own_reads) {
+          constexpr std::size_t bytes = Format::line_bytes;
+          const std::size_t from = (line * loads + i) * bytes / loads / 64 * 64;
+          const std::size_t to = (line * loads + i + 1) * bytes / loads / 64 * 64;
+          INLAY_UNROLL
+          for (std::size_t p = 0; p < tile_panels; ++p) work.own[p].ask(from, to - from);
+        } else {
+          for (const std::byte* const until = work.ahead.next + (line * loads + i + 1) * work.ahead.bytes / loads;
+               ahead < until; ahead += 64)
+            prefetch_far(ahead);
+        }
         u8s codes[tile_panels][codes_of_load];
         INLAY_UNROLL
         for (std::size_t p = 0; p < tile_panels; ++p) {

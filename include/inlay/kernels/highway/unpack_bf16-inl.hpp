@@ -41,8 +41,9 @@ HWY_INLINE void widen_step(u8s codes, f32s scale, f32s base, std::uint32_t (*to)
   }
 }
 
+/// With every line, as many bytes are asked for from `ahead` on.
 template <class Format>
-HWY_NOINLINE void unpack_bf16(const std::byte* group, std::size_t lines, bf16_line* to) {
+HWY_NOINLINE void unpack_bf16(const std::byte* group, std::size_t lines, bf16_line* to, const std::byte* ahead) {
   static_assert(panel_vectors == 1);
   constexpr std::size_t stride = Format::stride, loads = Format::loads, scales = Format::scales;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
@@ -53,6 +54,8 @@ HWY_NOINLINE void unpack_bf16(const std::byte* group, std::size_t lines, bf16_li
   if constexpr (Format::whole_scales) factor = hn::Mul(from.factor(0), share);
   if constexpr (has_base_pairs<Format>) base_factor = hn::Mul(from.base_factor(0), share);
   for (std::size_t line = 0; line < lines; line += stride) {
+    for (const std::byte* const until = ahead + stride * Format::line_bytes; ahead < until; ahead += 64)
+      prefetch_far(ahead);
     f32s scale[stride][scales], base[stride][scales];
     INLAY_UNROLL
     for (std::size_t l = 0; l < stride; ++l) {
