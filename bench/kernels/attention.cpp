@@ -44,10 +44,11 @@ void time_shape(report& r, std::size_t heads, std::size_t kv_heads, std::size_t 
     const kernels::kv_span span{cache->data() + 2 * layer * side, cache->data() + (2 * layer + 1) * side, head_stride,
                                 0, position + count};
     const kernels::attention_rows rows{queries.data(), width, out.data(), width, count, position, {&span, 1}};
-    constexpr std::size_t block = 32;
-    r.pool.run(kv_heads * ((count + block - 1) / block), [&](std::size_t task) {
-      const std::size_t begin = task / kv_heads * block;
-      K::attention(shape, rows, task % kv_heads, begin, std::min(begin + block, count));
+    const std::size_t block = std::min<std::size_t>(512 / (heads / kv_heads), 128);
+    const std::size_t blocks = (count + block - 1) / block;
+    r.pool.run(kv_heads * blocks, [&](std::size_t task) {
+      const std::size_t begin = task % blocks * block;
+      K::attention(shape, rows, task / blocks, begin, std::min(begin + block, count));
     });
   };
   r.time(row(" x 1 @8192"), limit::read, static_cast<double>(2 * layers * side), [&] {

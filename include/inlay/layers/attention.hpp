@@ -181,11 +181,12 @@ struct attention_at {
     const kernels::attention_rows batch{queries[s.first_row], q_width, mixed[s.first_row], q_width, s.count,
                                         s.position,           spans};
     if (most_parts > 1 && s.count == 1) return attend_parts(ctx, shape, batch);
-    constexpr std::size_t block = attention_task_rows(heads / kv_heads);
+    const std::size_t block = attention_task_rows(heads / kv_heads, kv_heads, s.count, ctx.pool.size());
     const std::size_t blocks = (s.count + block - 1) / block;
+    // One kv head after the other: its keys and values stay in the caches.
     ctx.pool.run(kv_heads * blocks, [&](std::size_t task) {
-      const std::size_t begin = task / kv_heads * block;
-      K::attention(shape, batch, task % kv_heads, begin, std::min(begin + block, s.count));
+      const std::size_t begin = task % blocks * block;
+      K::attention(shape, batch, task / blocks, begin, std::min(begin + block, s.count));
     });
   }
 

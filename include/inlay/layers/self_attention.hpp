@@ -79,7 +79,8 @@ struct self_attention_core {
   }
 
  private:
-  static constexpr std::size_t task_rows = attention_task_rows(heads / kv_heads);
+  /// With all the heads that share a kv head, 128 query vectors, and so the keys are read for many at a time.
+  static constexpr std::size_t task_rows = std::clamp<std::size_t>(128 / (heads / kv_heads), 16, 64);
   /// Some rows of a sequence, one thread's work.
   struct task {
     const sequence_rows* sequence;

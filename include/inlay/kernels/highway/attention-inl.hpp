@@ -306,7 +306,10 @@ inline void attention(const attention_shape& shape, const attention_rows& rows, 
       weigh(shape, first, count, tile);
       of_cache.add_values(transposed, dim, padded_dim, {span.values + offset, stride, count, ahead}, tile);
     });
-    store_vectors(shape, rows, kv_head, v, real, tile, padded_dim, [&](std::size_t m) { return tile.highest[m]; });
+    store_vectors(
+        shape, rows, kv_head, v, real, tile,
+        [&](std::size_t m, std::size_t j) { return tile.sums + m * padded_dim + j; },
+        [&](std::size_t m) { return tile.highest[m]; });
   }
 }
 

@@ -104,10 +104,11 @@ void for_each_block(std::span<const kv_span> cache, const visible_range& visible
   }
 }
 
-/// Divides the sums of a tile's `real` vectors by the totals of their weights; highest(m) is a vector's highest score.
-template <class Tile, class Highest>
+/// Divides the sums of a tile's `real` vectors by the totals of their weights; sums(m, j) is where those of a vector
+/// from column j on are, highest(m) its highest score.
+template <class Tile, class Sums, class Highest>
 void store_vectors(const attention_shape& shape, const attention_rows& rows, std::size_t kv_head, std::size_t first,
-                   std::size_t real, const Tile& tile, std::size_t padded_dim, const Highest& highest) {
+                   std::size_t real, const Tile& tile, const Sums& sums, const Highest& highest) {
   const std::size_t group = shape.heads / shape.kv_heads;
   const std::size_t dim = shape.head_dim;
   for (std::size_t m = 0; m < real; ++m) {
@@ -117,8 +118,8 @@ void store_vectors(const attention_shape& shape, const attention_rows& rows, std
     if (rows.weights != nullptr) rows.weights[i * shape.heads + head] = {highest(m), tile.total[m]};
     const f32s scale = splat(1.0f / tile.total[m]);
     std::size_t j = 0;
-    for (; j + lanes <= dim; j += lanes) store(hn::Mul(load(tile.sums + m * padded_dim + j), scale), out + j);
-    if (j < dim) store_tail(hn::Mul(load(tile.sums + m * padded_dim + j), scale), out + j, dim - j);
+    for (; j + lanes <= dim; j += lanes) store(hn::Mul(load(sums(m, j)), scale), out + j);
+    if (j < dim) store_tail(hn::Mul(load(sums(m, j)), scale), out + j, dim - j);
   }
 }
 

@@ -20,27 +20,21 @@ struct tile_of {
 using pair_tile = tile_of<std::uint32_t>;
 using sum_tile = tile_of<float>;
 
-/// Two vectors as pairs of bf16, to the nearest or cut; what this leaves of them is the second part.
-template <std::size_t Parts, bool Cut = false>
+/// Two vectors as pairs of bf16, to the nearest; what this leaves of them is the second part.
+template <std::size_t Parts>
 struct bf16_pairs {
   hn::Vec<u32_tag> part[Parts];
-  f32s rounded[2];  ///< the first part
 
   HWY_INLINE bf16_pairs(f32s low, f32s high) {
     const u32_tag d;
     const auto half = hn::Set(d, 0x8000u), upper = hn::Set(d, 0xffff0000u);
     INLAY_UNROLL
     for (std::size_t p = 0; p < Parts; ++p) {
-      const auto bits = [&](f32s v) { return Cut ? hn::BitCast(d, v) : hn::Add(hn::BitCast(d, v), half); };
-      const auto a = hn::And(bits(low), upper), b = hn::And(bits(high), upper);
+      const auto a = hn::And(hn::Add(hn::BitCast(d, low), half), upper);
+      const auto b = hn::And(hn::Add(hn::BitCast(d, high), half), upper);
       part[p] = hn::Or(hn::ShiftRight<16>(a), b);
-      const f32s first = hn::BitCast(f32_tag(), a), second = hn::BitCast(f32_tag(), b);
-      if (p == 0) {
-        rounded[0] = first;
-        rounded[1] = second;
-      }
-      low = hn::Sub(low, first);
-      high = hn::Sub(high, second);
+      low = hn::Sub(low, hn::BitCast(f32_tag(), a));
+      high = hn::Sub(high, hn::BitCast(f32_tag(), b));
     }
   }
 };
@@ -63,35 +57,63 @@ HWY_INLINE void store_columns(pair_tile* const (&to)[Parts], const F& vector) {
   }
 }
 
-/// sums[i] += a[i] b, for Count tiles a[i] and b of so many parts. Sums are tiles 0 to 3.
-template <std::size_t Count, std::size_t PartsA, std::size_t PartsB>
-HWY_INLINE void add_tile_products(const pair_tile* const (&a)[PartsA], std::size_t step,
-                                  const pair_tile* const (&b)[PartsB]) {
+/// sums[2 i + j] += a[i] b[j], for two tiles of so many parts each. Sums are tiles 0 to 3.
+template <std::size_t PartsA, std::size_t PartsB>
+HWY_INLINE void add_tile_products(const pair_tile* const (&a)[PartsA], std::size_t a_step,
+                                  const pair_tile* const (&b)[PartsB], std::size_t b_step) {
   constexpr std::size_t row = amx::tile_row_bytes;
-  amx::load<6>(b[0], row);
-  if constexpr (PartsB == 2) amx::load<7>(b[1], row);
-  const auto add = [&]<int I>(std::integral_constant<int, I>) {
-    if constexpr (I < static_cast<int>(Count)) {
-      amx::load<4>(a[0] + I * step, row);
-      amx::multiply_add<I, 4, 6>();
-      if constexpr (PartsB == 2) amx::multiply_add<I, 4, 7>();
-      if constexpr (PartsA == 2) {
-        amx::load<5>(a[1] + I * step, row);
-        amx::multiply_add<I, 5, 6>();
-      }
-    }
+  const auto load_b = [&](std::size_t part) {
+    amx::load<6>(b[part], row);
+    amx::load<7>(b[part] + b_step, row);
   };
-  add(std::integral_constant<int, 0>());
-  add(std::integral_constant<int, 1>());
-  add(std::integral_constant<int, 2>());
-  add(std::integral_constant<int, 3>());
+  const auto multiply = [] {
+    amx::multiply_add<0, 4, 6>();
+    amx::multiply_add<1, 4, 7>();
+    amx::multiply_add<2, 5, 6>();
+    amx::multiply_add<3, 5, 7>();
+  };
+  amx::load<4>(a[0], row);
+  load_b(0);
+  amx::load<5>(a[0] + a_step, row);
+  multiply();
+  if constexpr (PartsB == 2) {
+    load_b(1);
+    multiply();
+    if constexpr (PartsA == 2) load_b(0);
+  }
+  if constexpr (PartsA == 2) {
+    amx::load<4>(a[1], row);
+    amx::load<5>(a[1] + a_step, row);
+    multiply();
+  }
 }
+
+/// sums + both numbers of each pair of bf16. Written by hand, as amx.hpp is.
+HWY_INLINE f32s add_bf16_pairs(f32s sums, hn::Vec<u32_tag> pairs) {
+  const auto ones = hn::Set(u32_tag(), 0x3f803f80u);
+  asm("{vdpbf16ps\t%2, %1, %0|vdpbf16ps\t%0, %1, %2}" : "+v"(sums.raw) : "v"(pairs.raw), "v"(ones.raw));
+  return sums;
+}
+
+/// 128 (k / 64 + 1 / 128 - (2^(k / 64 + 1 / 128) - 1)): what the mantissa of a power of two is below its fraction.
+alignas(64) inline constexpr auto mantissa_deficits = [] {
+  std::array<std::uint8_t, 64> deficits{};
+  constexpr double step = 1.0054299011128027;  // 2^(1 / 128)
+  double power = 1.0;
+  for (std::size_t i = 0; i < 64; ++i, power *= step * step) {
+    const double first = 2 * i - 128 * (power - 1), second = 2 * i + 1 - 128 * (power * step - 1);
+    deficits[i] = static_cast<std::uint8_t>((first + second) / 2 + 0.5);
+  }
+  return deficits;
+}();
 
 /// Query vectors on their way through the cache.
 template <dtype Cache>
 class bf16_attention {
  public:
-  static constexpr std::size_t most_queries = 128, most_sums = 8192, most_dim = 256;
+  static constexpr std::size_t most_queries = Cache == dtype::q8_0 ? 512 : 256;
+  static constexpr std::size_t most_dim = 256, most_sums = 64 * most_queries;
+  static constexpr std::size_t step = 2 * lanes;  ///< query vectors at a time
 
   bf16_attention(const attention_shape& shape) : shape_(shape), dim_(shape.head_dim) {}
 
@@ -99,11 +121,10 @@ class bf16_attention {
   const float* queries[most_queries];
   std::size_t from[most_queries], to[most_queries];
   std::size_t count = 0;
-  alignas(64) float sums[most_sums];  ///< [vector][column]
   alignas(64) float total[most_queries];
 
   void begin() {
-    const float scale = shape_.soft_cap != 0.0f ? shape_.scale / shape_.soft_cap : shape_.scale * log2_e;
+    const float scale = shape_.soft_cap != 0.0f ? shape_.scale / shape_.soft_cap : shape_.scale * unit;
     for (std::size_t m = 0; m < count; m += lanes)
       for (std::size_t c = 0; c < dim_ / depth; ++c) {
         pair_tile* tiles[query_parts];
@@ -122,30 +143,35 @@ class bf16_attention {
   void add_block(const cache_block& keys, const cache_block& values, std::size_t position, bool whole) {
     place_keys(keys);
     place_values(values);
-    // One after the other, scores and weights would wait for each other.
-    multiply_keys(0);
-    for (std::size_t m = 0; m < count; m += lanes) {
-      whole ? weigh<true>(m, position, keys.count) : weigh<false>(m, position, keys.count);
-      if (m + lanes < count) multiply_keys(m + lanes);
+    std::size_t m = 0;
+    // A row sees no less than those before it.
+    while (!whole && m + step < count && *std::max_element(to + m, to + m + step) <= position) m += step;
+    for (; m < count; m += step) {
+      multiply_keys(m);
+      for (std::size_t half = m; half < m + step; half += lanes)
+        whole ? weigh<true>(half, position, keys.count) : weigh<false>(half, position, keys.count);
       multiply_values(m);
     }
   }
 
+  /// Sums are rows of tiles then, and no columns any more.
   void finish() {
-    for (std::size_t m = 0; m < count; m += lanes)
-      for (std::size_t i = 0; i < dim_; i += lanes) {
-        const sum_tile& tile = outputs_[(m * dim_ / lanes + i) / lanes];
-        f32s square[lanes];
-        INLAY_UNROLL
-        for (std::size_t j = 0; j < lanes; ++j) square[j] = load(tile.rows[j]);
-        transpose(square);
-        INLAY_UNROLL
-        for (std::size_t j = 0; j < lanes; ++j) store(square[j], sums + (m + j) * dim_ + i);
-      }
+    for (std::size_t i = 0; i < count * dim_ / lanes / lanes; ++i) {
+      sum_tile& tile = outputs_[i];
+      f32s square[lanes];
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) square[j] = load(tile.rows[j]);
+      transpose(square);
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) store(square[j], tile.rows[j]);
+    }
+  }
+  const float* sums(std::size_t m, std::size_t column) const {
+    return outputs_[(m / lanes * dim_ + column) / lanes].rows[m % lanes];
   }
 
   /// What a vector's weights are relative to.
-  float highest(std::size_t m) const { return highest_[m] / log2_e; }
+  float highest(std::size_t m) const { return highest_[m] / unit; }
 
  private:
   static constexpr std::size_t cache_parts = Cache == dtype::f16 ? 2 : 1;
@@ -153,10 +179,12 @@ class bf16_attention {
   static constexpr bool coarse = query_parts == 1;  ///< weights
   static constexpr std::size_t depth = 2 * lanes;   ///< that a product of tiles sums over
   static constexpr std::size_t key_tiles = key_block / lanes, key_steps = key_block / depth;
-  static constexpr float lowest = std::numeric_limits<float>::lowest(), log2_e = 1.44269504f;
+  /// Scores are exponents of two, or 128ths of them.
+  static constexpr float per_exponent = coarse ? 128.0f : 1.0f, unit = per_exponent * 1.44269504f;
+  static constexpr float lowest = std::numeric_limits<float>::lowest();
   /// So much greater, as powers of two, weights may become before all are made relative to the greatest.
-  static constexpr float slack = 8.0f;
-  static_assert(lanes == amx::tile_rows && key_tiles == 4);
+  static constexpr float slack = 8.0f * per_exponent;
+  static_assert(lanes == amx::tile_rows && key_tiles == 4 && key_steps == 2);
 
   /// [columns / 32][key tile]: pairs are of columns i and i + 16. Absent keys repeat the last one.
   void place_keys(const cache_block& keys) {
@@ -185,110 +213,184 @@ class bf16_attention {
       }
   }
 
-  /// Scores of the query vectors of a tile.
+  sum_tile* scores_of(std::size_t m) { return scores_[m / lanes % 2]; }
+
+  /// Scores of the query vectors of two tiles.
   HWY_NOINLINE void multiply_keys(std::size_t m) {
-    amx::set_zero<0>();
-    amx::set_zero<1>();
-    amx::set_zero<2>();
-    amx::set_zero<3>();
-    for (std::size_t c = 0; c < dim_ / depth; ++c) {
-      const pair_tile *of_keys[cache_parts], *of_queries[query_parts];
-      for (std::size_t p = 0; p < cache_parts; ++p) of_keys[p] = &keys_[p][c * key_tiles];
-      for (std::size_t p = 0; p < query_parts; ++p) of_queries[p] = &queries_[p][m / lanes * (dim_ / depth) + c];
-      add_tile_products<key_tiles>(of_keys, 1, of_queries);
+    for (std::size_t t = 0; t < key_tiles; t += 2) {
+      amx::set_zero<0>();
+      amx::set_zero<1>();
+      amx::set_zero<2>();
+      amx::set_zero<3>();
+      for (std::size_t c = 0; c < dim_ / depth; ++c) {
+        const pair_tile *of_keys[cache_parts], *of_queries[query_parts];
+        for (std::size_t p = 0; p < cache_parts; ++p) of_keys[p] = &keys_[p][c * key_tiles + t];
+        for (std::size_t p = 0; p < query_parts; ++p) of_queries[p] = &queries_[p][m / lanes * (dim_ / depth) + c];
+        add_tile_products(of_keys, 1, of_queries, dim_ / depth);
+      }
+      amx::store<0>(scores_of(m) + t, amx::tile_row_bytes);
+      amx::store<2>(scores_of(m) + t + 1, amx::tile_row_bytes);
+      amx::store<1>(scores_of(m + lanes) + t, amx::tile_row_bytes);
+      amx::store<3>(scores_of(m + lanes) + t + 1, amx::tile_row_bytes);
     }
-    sum_tile* const scores = scores_[m / lanes % 2];
-    amx::store<0>(scores, amx::tile_row_bytes);
-    amx::store<1>(scores + 1, amx::tile_row_bytes);
-    amx::store<2>(scores + 2, amx::tile_row_bytes);
-    amx::store<3>(scores + 3, amx::tile_row_bytes);
   }
+
+  /// Which keys of a block the query vectors of a tile see.
+  struct visible_keys {
+    alignas(64) std::int32_t first[lanes], last[lanes];
+
+    visible_keys(const bf16_attention& of, std::size_t m, std::size_t position, std::size_t present) {
+      const auto place = [&](std::size_t p) {
+        return static_cast<std::int32_t>(p > position ? std::min(p - position, present) : 0);
+      };
+      for (std::size_t j = 0; j < lanes; ++j) {
+        first[j] = place(of.from[m + j]);
+        last[j] = place(of.to[m + j]);
+      }
+    }
+    HWY_INLINE hn::Mask<f32_tag> sees(std::size_t t) const {
+      const i32_tag d;
+      const i32s key = hn::Set(d, static_cast<std::int32_t>(t));
+      return hn::RebindMask(f32_tag(), hn::And(hn::Ge(key, hn::Load(d, first)), hn::Lt(key, hn::Load(d, last))));
+    }
+  };
 
   /// Scores to weights.
   template <bool Whole>
   HWY_NOINLINE void weigh(std::size_t m, std::size_t position, std::size_t present) {
-    const i32_tag d;
-    float* const scores = &scores_[m / lanes % 2][0].rows[0][0];
-    alignas(64) std::int32_t first[lanes], last[lanes];
-    if constexpr (!Whole)
-      for (std::size_t j = 0; j < lanes; ++j) {
-        const auto place = [&](std::size_t p) { return p > position ? std::min(p - position, present) : 0; };
-        first[j] = static_cast<std::int32_t>(place(from[m + j]));
-        last[j] = static_cast<std::int32_t>(place(to[m + j]));
-      }
-    const auto sees = [&](std::size_t t) {
-      const i32s key = hn::Set(d, static_cast<std::int32_t>(t));
-      return hn::RebindMask(f32_tag(), hn::And(hn::Ge(key, hn::Load(d, first)), hn::Lt(key, hn::Load(d, last))));
-    };
+    const visible_keys keys(*this, m, position, present);
+    float* const scores = &scores_of(m)->rows[0][0];
     if (shape_.soft_cap != 0.0f)
       for (std::size_t t = 0; t < key_block; ++t)
-        store(hn::Mul(splat(shape_.soft_cap * log2_e), tanh(load(scores + t * lanes))), scores + t * lanes);
+        store(hn::Mul(splat(shape_.soft_cap * unit), tanh(load(scores + t * lanes))), scores + t * lanes);
     f32s tops[4];
     for (std::size_t k = 0; k < 4; ++k) tops[k] = splat(lowest);
     for (std::size_t t = 0; t < key_block; t += 4) {
       INLAY_UNROLL
       for (std::size_t k = 0; k < 4; ++k) {
         f32s s = load(scores + (t + k) * lanes);
-        if constexpr (!Whole) s = hn::IfThenElse(sees(t + k), s, splat(lowest));
+        if constexpr (!Whole) s = hn::IfThenElse(keys.sees(t + k), s, splat(lowest));
         tops[k] = hn::Max(tops[k], s);
       }
     }
-    const f32s top = hn::Max(hn::Max(tops[0], tops[1]), hn::Max(tops[2], tops[3]));
+    raise(m, hn::Max(hn::Max(tops[0], tops[1]), hn::Max(tops[2], tops[3])));
+    pair_tile* weights[query_parts];
+    for (std::size_t p = 0; p < query_parts; ++p) weights[p] = weights_[p][m / lanes % 2];
+    if constexpr (coarse)
+      weigh_coarsely<Whole>(m, keys, scores, weights[0]);
+    else
+      weigh_finely<Whole>(m, keys, scores, weights);
+  }
+
+  /// The sums of a tile's query vectors, which are needed once weights are there: asked for in 32 steps.
+  struct needed_sums {
+    const float* next;
+    std::size_t floats;  ///< of a step
+
+    needed_sums(const bf16_attention& of, std::size_t m)
+        : next(of.outputs_[m / lanes * (of.dim_ / lanes)].rows[0]), floats(of.dim_ / 2) {}
+    HWY_INLINE void step() {
+      for (const float* const to = next + floats; next < to; next += lanes) hwy::Prefetch(next);
+    }
+  };
+
+  /// Where scores have grown much, sums are made relative to the greatest.
+  HWY_INLINE void raise(std::size_t m, f32s top) {
     const f32s before = load(highest_ + m);
     const auto grown = hn::Gt(top, hn::Add(before, splat(slack)));
-    const f32s now = hn::IfThenElse(grown, top, before);
-    if (!hn::AllFalse(f32_tag(), grown)) {
-      const f32s keep = hn::IfThenZeroElse(hn::Eq(before, splat(lowest)),
-                                           power_of_two(hn::Max(hn::Sub(before, now), splat(-126.0f))));
-      store(now, highest_ + m);
-      store(hn::Mul(load(total + m), keep), total + m);
-      float* const outputs = &outputs_[0].rows[0][0] + m * dim_;
-      for (std::size_t i = 0; i < dim_; ++i) store(hn::Mul(load(outputs + i * lanes), keep), outputs + i * lanes);
-    }
+    if (hn::AllFalse(f32_tag(), grown)) return;
+    const f32s now = hn::IfThenElse(grown, coarse ? hn::Ceil(top) : top, before);
+    const f32s distance = hn::Mul(hn::Sub(before, now), splat(1.0f / per_exponent));
+    const f32s keep =
+        hn::IfThenZeroElse(hn::Eq(before, splat(lowest)), power_of_two(hn::Max(distance, splat(-126.0f))));
+    store(now, highest_ + m);
+    store(hn::Mul(load(total + m), keep), total + m);
+    float* const outputs = &outputs_[0].rows[0][0] + m * dim_;
+    for (std::size_t i = 0; i < dim_; ++i) store(hn::Mul(load(outputs + i * lanes), keep), outputs + i * lanes);
+  }
+
+  template <bool Whole>
+  HWY_INLINE void weigh_finely(std::size_t m, const visible_keys& keys, const float* scores,
+                               pair_tile* const (&weights)[query_parts]) {
+    const f32s now = load(highest_ + m);
     f32s sum = load(total + m);
+    needed_sums needed(*this, m);
     for (std::size_t s = 0; s < key_steps; ++s) {
       INLAY_UNROLL
       for (std::size_t j = 0; j < lanes; ++j) {
         const auto weight = [&](std::size_t t) {
-          const f32s w = power_of_two<coarse>(hn::Max(hn::Sub(load(scores + t * lanes), now), splat(-126.0f)));
-          return Whole ? w : hn::IfThenElseZero(sees(t), w);
+          const f32s w = power_of_two(hn::Max(hn::Sub(load(scores + t * lanes), now), splat(-126.0f)));
+          return Whole ? w : hn::IfThenElseZero(keys.sees(t), w);
         };
         const f32s low = weight(s * depth + j), high = weight(s * depth + lanes + j);
-        const bf16_pairs<query_parts, coarse> words(low, high);
+        const bf16_pairs<query_parts> words(low, high);
         INLAY_UNROLL
-        for (std::size_t p = 0; p < query_parts; ++p) hn::StoreU(words.part[p], u32_tag(), weights_[p][s].rows[j]);
-        // What is divided by is what values are multiplied with, so that cutting takes the same off both.
-        sum = hn::Add(sum, coarse ? hn::Add(words.rounded[0], words.rounded[1]) : hn::Add(low, high));
+        for (std::size_t p = 0; p < query_parts; ++p) hn::StoreU(words.part[p], u32_tag(), weights[p][s].rows[j]);
+        sum = hn::Add(sum, hn::Add(low, high));
+        needed.step();
       }
     }
     store(sum, total + m);
   }
 
-  HWY_NOINLINE void multiply_values(std::size_t m) {
-    for (std::size_t i = 0; i < dim_; i += 4 * lanes)
-      dim_ - i >= 4 * lanes ? multiply_some_values<4>(m, i) : multiply_some_values<2>(m, i);
-  }
-  template <std::size_t Count>
-  HWY_INLINE void multiply_some_values(std::size_t m, std::size_t i) {
-    constexpr std::size_t row = amx::tile_row_bytes;
-    sum_tile* const outputs = &outputs_[(m * dim_ / lanes + i) / lanes];
-    amx::load<0>(outputs, row);
-    amx::load<1>(outputs + 1, row);
-    if constexpr (Count == 4) {
-      amx::load<2>(outputs + 2, row);
-      amx::load<3>(outputs + 3, row);
-    }
+  /// A bf16 is a whole number: 128 times an exponent of two, and the mantissa. A score, as a whole number of 128ths, is
+  /// this already but for what the mantissa is below the fraction.
+  template <bool Whole>
+  HWY_INLINE void weigh_coarsely(std::size_t m, const visible_keys& keys, const float* scores, pair_tile* weights) {
+    const u32_tag d;
+    const hn::Repartition<std::uint16_t, u32_tag> dw;
+    constexpr float whole_numbers = 12582912.0f, one = 127 * per_exponent;  // floats that are so large end in these
+    const f32s highest = load(highest_ + m);
+    const f32s now = Whole ? highest : hn::IfThenZeroElse(hn::Eq(highest, splat(lowest)), highest);
+    const f32s least = hn::Sub(now, splat(126 * per_exponent)), base = hn::Sub(splat(whole_numbers + one), now);
+    const auto low_half = hn::Set(d, 0xffffu);
+    const auto deficits = hn::Load(hn::Repartition<std::uint8_t, u32_tag>(), mantissa_deficits.data());
+    const __mmask64 low_bytes = 0x5555555555555555u;
+    needed_sums needed(*this, m);
+    f32s sums[4];
+    INLAY_UNROLL
+    for (std::size_t k = 0; k < 4; ++k) sums[k] = k == 0 ? load(total + m) : zero();
     for (std::size_t s = 0; s < key_steps; ++s) {
-      const pair_tile *of_values[cache_parts], *of_weights[query_parts];
-      for (std::size_t p = 0; p < cache_parts; ++p) of_values[p] = &values_[p][(s * dim_ + i) / lanes];
-      for (std::size_t p = 0; p < query_parts; ++p) of_weights[p] = &weights_[p][s];
-      add_tile_products<Count>(of_values, 1, of_weights);
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) {
+        const auto exponent = [&](std::size_t t) {
+          return hn::BitCast(d, hn::Add(hn::Max(load(scores + t * lanes), least), base));
+        };
+        const std::size_t t = s * depth + j;
+        const auto both = hn::BitCast(dw, hn::OrAnd(hn::ShiftLeft<16>(exponent(t + lanes)), exponent(t), low_half));
+        const decltype(both) below(_mm512_maskz_permutexvar_epi8(low_bytes, hn::ShiftRight<1>(both).raw, deficits.raw));
+        auto words = hn::BitCast(d, hn::Sub(both, below));
+        if constexpr (!Whole) {
+          const auto of = [&](std::size_t key) { return hn::BitCast(d, hn::VecFromMask(f32_tag(), keys.sees(key))); };
+          words = hn::And(words, hn::OrAnd(hn::ShiftLeft<16>(of(t + lanes)), of(t), low_half));
+        }
+        hn::StoreU(words, d, weights[s].rows[j]);
+        needed.step();
+        sums[j % 4] = add_bf16_pairs(sums[j % 4], words);
+      }
     }
-    amx::store<0>(outputs, row);
-    amx::store<1>(outputs + 1, row);
-    if constexpr (Count == 4) {
-      amx::store<2>(outputs + 2, row);
-      amx::store<3>(outputs + 3, row);
+    store(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])), total + m);
+  }
+
+  HWY_NOINLINE void multiply_values(std::size_t m) {
+    constexpr std::size_t row = amx::tile_row_bytes;
+    for (std::size_t i = 0; i < dim_; i += 2 * lanes) {
+      sum_tile* const first = &outputs_[(m * dim_ / lanes + i) / lanes];
+      sum_tile* const second = first + dim_ / lanes;
+      amx::load<0>(first, row);
+      amx::load<1>(second, row);
+      amx::load<2>(first + 1, row);
+      amx::load<3>(second + 1, row);
+      for (std::size_t s = 0; s < key_steps; ++s) {
+        const pair_tile *of_values[cache_parts], *of_weights[query_parts];
+        for (std::size_t p = 0; p < cache_parts; ++p) of_values[p] = &values_[p][(s * dim_ + i) / lanes];
+        for (std::size_t p = 0; p < query_parts; ++p) of_weights[p] = &weights_[p][0][s];
+        add_tile_products(of_values, 1, of_weights, key_steps);
+      }
+      amx::store<0>(first, row);
+      amx::store<1>(second, row);
+      amx::store<2>(first + 1, row);
+      amx::store<3>(second + 1, row);
     }
   }
 
@@ -297,9 +399,9 @@ class bf16_attention {
   alignas(64) pair_tile queries_[query_parts][most_sums / lanes / depth];  ///< [16 queries][32 columns]
   alignas(64) pair_tile keys_[cache_parts][key_block * most_dim / lanes / depth];
   alignas(64) pair_tile values_[cache_parts][key_block * most_dim / lanes / depth];
-  alignas(64) pair_tile weights_[query_parts][key_steps];  ///< [32 keys], of 16 queries
-  alignas(64) sum_tile scores_[2][key_tiles];
-  alignas(64) sum_tile outputs_[most_sums / lanes / lanes];  ///< [16 queries][16 columns]
+  alignas(64) pair_tile weights_[query_parts][2][key_steps];  ///< [16 queries][32 keys]
+  alignas(64) sum_tile scores_[2][key_tiles];                 ///< [16 queries][16 keys]
+  alignas(64) sum_tile outputs_[most_sums / lanes / lanes];   ///< [16 queries][16 columns]
   alignas(64) float highest_[most_queries];
 };
 
@@ -309,14 +411,14 @@ void attend_in_bf16(const attention_shape& shape, const attention_rows& rows, st
   using kernel = bf16_attention<Cache>;
   const std::size_t group = shape.heads / shape.kv_heads, dim = shape.head_dim;
   const std::size_t stride = row_bytes(shape.cache, dim);
-  const std::size_t most = std::min(kernel::most_queries, kernel::most_sums / dim / lanes * lanes);
+  const std::size_t most = std::min(kernel::most_queries, kernel::most_sums / dim / kernel::step * kernel::step);
   kernel tile(shape);
   amx::tile_shapes shapes;
   for (std::size_t t = 0; t < 8; ++t) shapes.set(t, amx::tile_rows, amx::tile_row_bytes);
   amx::configure(shapes);
   for (std::size_t v = begin * group; v < end * group; v += most) {
     const std::size_t real = std::min(most, end * group - v);
-    tile.count = (real + lanes - 1) / lanes * lanes;
+    tile.count = (real + kernel::step - 1) / kernel::step * kernel::step;
     const visible_range visible = place_vectors(shape, rows, kv_head, v, real, tile);
     tile.begin();
     for_each_block<false>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
@@ -325,7 +427,9 @@ void attend_in_bf16(const attention_shape& shape, const attention_rows& rows, st
       tile.add_block({span.keys + offset, stride, count}, {span.values + offset, stride, count}, first, whole);
     });
     tile.finish();
-    store_vectors(shape, rows, kv_head, v, real, tile, dim, [&](std::size_t m) { return tile.highest(m); });
+    store_vectors(
+        shape, rows, kv_head, v, real, tile, [&](std::size_t m, std::size_t j) { return tile.sums(m, j); },
+        [&](std::size_t m) { return tile.highest(m); });
   }
   amx::release();
 }

@@ -72,7 +72,8 @@ void attend_in_integers(const attention_shape& shape, const attention_rows& rows
     for (std::size_t m = 0; m < real; ++m) tile.total[m] = tile.totals[place(m)];
     // The greatest weight is 2^13, of a power of two.
     const auto highest = [&](std::size_t m) { return (tile.highest[place(m)] - 13.0f) * 0.693147181f; };
-    store_vectors(shape, rows, kv_head, first_vector, real, tile, dim, highest);
+    const auto sums = [&](std::size_t m, std::size_t j) { return tile.sums + m * dim + j; };
+    store_vectors(shape, rows, kv_head, first_vector, real, tile, sums, highest);
   }
 }
 

@@ -53,16 +53,15 @@ HWY_INLINE i32s splat_word(const void* p) {
   return hn::Set(i32_tag(), bits);
 }
 
-/// 2^x, for -126 <= x < 127, with a relative error of 2^-18.4, or of 2^-13.2 where that is enough; 1 for 0.
-template <bool Coarse = false>
+/// 2^x, for -126 <= x < 127, with a relative error of 2^-18.4; 1 for 0.
 HWY_INLINE f32s power_of_two(f32s x) {
   const f32s magic = splat(12582912.0f);
   const f32s shifted = hn::Add(x, magic);
   const f32s r = hn::Sub(x, hn::Sub(shifted, magic));
-  f32s p = splat(Coarse ? 5.500828757e-2f : 9.582853876e-3f);
-  p = multiply_add(p, r, splat(Coarse ? 2.422110574e-1f : 5.590642616e-2f));
-  p = multiply_add(p, r, splat(Coarse ? 6.932830070e-1f : 2.402409911e-1f));
-  if constexpr (!Coarse) p = multiply_add(p, r, splat(6.931241751e-1f));
+  f32s p = splat(9.582853876e-3f);
+  p = multiply_add(p, r, splat(5.590642616e-2f));
+  p = multiply_add(p, r, splat(2.402409911e-1f));
+  p = multiply_add(p, r, splat(6.931241751e-1f));
   p = multiply_add(p, r, splat(1.0f));
   return detail::scale_by_power(p, hn::BitCast(i32_tag(), shifted));
 }

@@ -126,10 +126,10 @@ inline std::int64_t detect_targets() {
   // VBMI, VBMI2, GFNI, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ
   if (!has_bits(features.c, bit(1) | bit(6) | bit(8) | bit(9) | bit(10) | bit(11) | bit(12) | bit(14))) return targets;
   targets |= HWY_AVX3_DL;
+  if (!has_bits(more.a, bit(5))) return targets;  // BF16
   // Saved tiles and their configuration; AMX-BF16, AMX-TILE
   if (has_bits(saved, bit(17) | bit(18)) && has_bits(features.d, bit(22) | bit(24)) && may_use_tiles())
     targets |= amx_target;
-  if (!has_bits(more.a, bit(5))) return targets;  // BF16
   // Highway reserves AVX3_ZEN4 for AMD because of its compress instructions, which these kernels do not use.
   targets |= HWY_AVX3_ZEN4;
   if (has_bits(features.d, bit(23))) targets |= HWY_AVX3_SPR;  // FP16
