@@ -69,9 +69,10 @@ inline double multiply_bytes(std::size_t rounds) {
   return static_cast<double>(rounds * chains * hn::Lanes(s));
 }
 
-/// Four streams; each asks for its lines well before it loads them.
-inline void read_streams(const std::byte* data, std::size_t count) {
-  constexpr std::size_t streams = 4, line = 64, ahead = 4096, lines = 4;
+/// Streams that take turns; each asks for its lines so many bytes before it loads them.
+template <std::size_t Streams, std::size_t Ahead>
+void read_streams(const std::byte* data, std::size_t count) {
+  constexpr std::size_t streams = Streams, line = 64, ahead = Ahead, lines = 4;
   const hn::CappedTag<std::uint64_t, 8> d;
   constexpr std::size_t vectors = line / (hn::MaxLanes(d) * sizeof(std::uint64_t));
   const std::size_t each = count / streams;
@@ -108,7 +109,10 @@ inline void copy_floats(const float* in, float* out, std::size_t count) {
 
 inline constexpr peak_loops loops{
     std::string_view(HWY_STR(HWY_NAMESPACE)).substr(std::string_view(HWY_STR(HWY_NAMESPACE)).find("N_") + 2),
-    &multiply_bytes, &multiply_floats, &read_streams, &copy_floats};
+    &multiply_bytes,
+    &multiply_floats,
+    {&read_streams<4, 4096>, &read_streams<1, 1536>},
+    &copy_floats};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace inlay::bench

@@ -18,8 +18,8 @@ struct peak_loops {
   double (*bytes)(std::size_t rounds);
   /// The same with float32 fused multiply-add.
   double (*floats)(std::size_t rounds);
-  /// Reads `count` bytes, a multiple of 16 KiB, in several streams.
-  void (*read)(const std::byte* data, std::size_t count);
+  /// Two ways to read `count` bytes, a multiple of 16 KiB: in several streams, and in order.
+  void (*reads[2])(const std::byte* data, std::size_t count);
   /// out[i] = in[i] for a multiple of 64 floats.
   void (*copy)(const float* in, float* out, std::size_t count);
   /// As `bytes`, with bf16 by matrix units; null: the target has none.
