@@ -77,8 +77,8 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
 }
 
 /// At most most_few_rows activation rows: out[i * stride + r] = or += w[r] . x[i]. While a tile is worked on, the next
-/// one is asked for in the order of its memory: one stream is read faster than one of each panel, unless it is read in
-/// two steps and little is done with it.
+/// one is asked for in the order of its memory: one stream is read faster than one of each panel, unless a core's own
+/// prefetchers follow.
 inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x,
                               std::size_t x_rows, float* out, std::size_t stride, std::size_t begin, std::size_t end,
                               bool add) {
@@ -91,7 +91,7 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
   const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
   const std::byte* const first = w.data + begin / panel_rows * panel_bytes;
   const read_pace pace = pace_of_reads();
-  work.own_reads = pace.far != 0 && format.reads_alone && x_rows <= block_tile_rows;
+  work.own_reads = pace.far != 0 && format.reads_alone && tiles == 1;
   for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, std::max(pace.near, pace.far));
   for (std::size_t r = begin; r < end; r += block_tile_width) {
     std::fill(sums, sums + (x_rows + block_tile_rows - 1) / block_tile_rows * block_tile_rows * block_tile_width, 0.0f);
@@ -103,11 +103,10 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
       for (std::size_t p = 0; p < block_tile_panels; ++p) {  // an absent panel repeats the first one
         const std::size_t at = r + p * panel_rows < end ? p * panel_bytes : 0;
         work.groups[p] = panel + at + done;
-        const auto ahead_of = [&](std::size_t distance) {  // behind a panel's end: the next tile's
-          return work.groups[p] + distance +
-                 (done + distance < panel_bytes ? 0 : (block_tile_panels - 1) * panel_bytes);
-        };
-        if (work.own_reads) work.own[p] = {ahead_of(pace.near), ahead_of(pace.far)};
+        if (!work.own_reads) continue;
+        // Behind a panel's end, the next tile's.
+        const std::size_t skip = done + pace.most_ahead < panel_bytes ? 0 : (block_tile_panels - 1) * panel_bytes;
+        work.own[p] = work.groups[p] + pace.most_ahead + skip;
       }
       for (std::size_t i = 0; i < x_rows; i += block_tile_rows) {
         work.rows = std::min(block_tile_rows, x_rows - i);

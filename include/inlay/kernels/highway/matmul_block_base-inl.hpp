@@ -73,7 +73,7 @@ struct few_rows_work {
   float* sums;  ///< [block_tile_rows][block_tile_width], added to
   read_ahead ahead;
   bool own_reads;  ///< where it reads_alone: instead of `ahead`, own
-  read_points own[block_tile_panels];
+  const std::byte* own[block_tile_panels];
   float zero;  ///< 0, as in tile_work
 };
 

@@ -93,7 +93,7 @@ HWY_INLINE u8s fold_small_scale(u8s codes, i32s number) {
 
 /// Where little is done with a panel, it is best read as a stream of its own.
 template <class Format>
-inline constexpr bool reads_alone = !Format::whole_scales;
+inline constexpr bool reads_alone = Format::fold == 0;
 
 /// Codes are unpacked in registers, and multiplied with a tile's rows.
 template <class Format>
@@ -138,7 +138,7 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
           const std::size_t from = (line * loads + i) * bytes / loads / 64 * 64;
           const std::size_t to = (line * loads + i + 1) * bytes / loads / 64 * 64;
           INLAY_UNROLL
-          for (std::size_t p = 0; p < tile_panels; ++p) work.own[p].ask(from, to - from);
+          for (std::size_t p = 0; p < tile_panels; ++p) prefetch(work.own[p] + from, to - from);
         } else {
           for (const std::byte* const until = work.ahead.next + (line * loads + i + 1) * work.ahead.bytes / loads;
                ahead < until; ahead += 64)
