@@ -143,10 +143,11 @@ class bf16_attention {
   void add_block(const cache_block& keys, const cache_block& values, std::size_t position, bool whole) {
     place_keys(keys);
     place_values(values);
-    std::size_t m = 0;
-    // A row sees no less than those before it.
-    while (!whole && m + step < count && *std::max_element(to + m, to + m + step) <= position) m += step;
-    for (; m < count; m += step) {
+    std::size_t m = 0, end = count;
+    // What a row sees begins and ends no earlier than for those before it.
+    while (!whole && m + step < end && *std::max_element(to + m, to + m + step) <= position) m += step;
+    while (!whole && m + step < end && from[end - step] >= position + keys.count) end -= step;
+    for (; m < end; m += step) {
       multiply_keys(m);
       for (std::size_t half = m; half < m + step; half += lanes)
         whole ? weigh<true>(half, position, keys.count) : weigh<false>(half, position, keys.count);
