@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Bars of the ratios in one or more files of compare.py, as SVG: plot.py out.svg in.json [in.json ...]"""
+import argparse
 import json
-import sys
 from xml.sax.saxutils import escape
 
 COLOURS = {"pp": "#3465a4", "tg": "#e07b39"}
@@ -48,10 +48,18 @@ def ratios(rows):
             + legend + "\n" + "\n".join(grid) + "\n" + "\n".join(body) + "\n</svg>\n")
 
 
-if __name__ == "__main__":
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("svg", help="where the picture goes")
+    parser.add_argument("json", nargs="+", help="what compare.py wrote")
+    options = parser.parse_args()
     everything = []
-    for name in sys.argv[2:]:
+    for name in options.json:
         with open(name, encoding="utf-8") as file:
             everything += json.load(file)["rows"]
-    with open(sys.argv[1], "w", encoding="utf-8") as svg:
+    with open(options.svg, "w", encoding="utf-8") as svg:
         svg.write(ratios(everything))
+
+
+if __name__ == "__main__":
+    main()
