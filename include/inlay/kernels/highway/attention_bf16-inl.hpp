@@ -101,8 +101,9 @@ alignas(64) inline constexpr auto mantissa_deficits = [] {
   constexpr double step = 1.0054299011128027;  // 2^(1 / 128)
   double power = 1.0;
   for (std::size_t i = 0; i < 64; ++i, power *= step * step) {
-    const double first = 2 * i - 128 * (power - 1), second = 2 * i + 1 - 128 * (power * step - 1);
-    deficits[i] = static_cast<std::uint8_t>((first + second) / 2 + 0.5);
+    const double fraction = static_cast<double>(2 * i);
+    const double first = fraction - 128 * (power - 1), second = fraction + 1 - 128 * (power * step - 1);
+    deficits[i] = static_cast<std::uint8_t>((first + second + 1) / 2);  // rounded
   }
   return deficits;
 }();
