@@ -8,6 +8,7 @@
 #include "bench/kernels/report.hpp"
 #include "bench/support/random.hpp"
 #include "inlay/core/buffer.hpp"
+#include "inlay/layers/heads.hpp"
 #include "inlay/quant/cache_row.hpp"
 
 namespace inlay::bench {
@@ -44,7 +45,7 @@ void time_shape(report& r, std::size_t heads, std::size_t kv_heads, std::size_t 
     const kernels::kv_span span{cache->data() + 2 * layer * side, cache->data() + (2 * layer + 1) * side, head_stride,
                                 0, position + count};
     const kernels::attention_rows rows{queries.data(), width, out.data(), width, count, position, {&span, 1}};
-    const std::size_t block = std::min<std::size_t>(512 / (heads / kv_heads), 128);
+    const std::size_t block = detail::attention_task_rows(heads / kv_heads, kv_heads, count, r.pool.size());
     const std::size_t blocks = (count + block - 1) / block;
     r.pool.run(kv_heads * blocks, [&](std::size_t task) {
       const std::size_t begin = task % blocks * block;

@@ -237,17 +237,21 @@ class bf16_attention {
     }
   }
 
-  /// Which keys of a block the query vectors of a tile see.
+  /// Which keys of a block the query vectors of a tile see; of a whole one, all.
+  template <bool Whole>
   struct visible_keys {
     alignas(64) std::int32_t first[lanes], last[lanes];
 
-    visible_keys(const bf16_attention& of, std::size_t m, std::size_t position, std::size_t present) {
-      const auto place = [&](std::size_t p) {
-        return static_cast<std::int32_t>(p > position ? std::min(p - position, present) : 0);
-      };
-      for (std::size_t j = 0; j < lanes; ++j) {
-        first[j] = place(of.from[m + j]);
-        last[j] = place(of.to[m + j]);
+    visible_keys([[maybe_unused]] const bf16_attention& of, [[maybe_unused]] std::size_t m,
+                 [[maybe_unused]] std::size_t position, [[maybe_unused]] std::size_t present) {
+      if constexpr (!Whole) {
+        const auto place = [&](std::size_t p) {
+          return static_cast<std::int32_t>(p > position ? std::min(p - position, present) : 0);
+        };
+        for (std::size_t j = 0; j < lanes; ++j) {
+          first[j] = place(of.from[m + j]);
+          last[j] = place(of.to[m + j]);
+        }
       }
     }
     HWY_INLINE hn::Mask<f32_tag> sees(std::size_t t) const {
@@ -260,7 +264,7 @@ class bf16_attention {
   /// Scores to weights.
   template <bool Whole>
   HWY_NOINLINE void weigh(std::size_t m, std::size_t position, std::size_t present) {
-    const visible_keys keys(*this, m, position, present);
+    const visible_keys<Whole> keys(*this, m, position, present);
     float* const scores = &scores_of(m)->rows[0][0];
     if (shape_.soft_cap != 0.0f)
       for (std::size_t t = 0; t < key_block; ++t)
@@ -312,7 +316,7 @@ class bf16_attention {
   }
 
   template <bool Whole>
-  HWY_INLINE void weigh_finely(std::size_t m, const visible_keys& keys, const float* scores,
+  HWY_INLINE void weigh_finely(std::size_t m, const visible_keys<Whole>& keys, const float* scores,
                                pair_tile* const (&weights)[query_parts]) {
     const f32s now = load(highest_ + m);
     f32s sum = load(total + m);
@@ -338,7 +342,8 @@ class bf16_attention {
   /// A bf16 is a whole number: 128 times an exponent of two, and the mantissa. A score, as a whole number of 128ths, is
   /// this already but for what the mantissa is below the fraction.
   template <bool Whole>
-  HWY_INLINE void weigh_coarsely(std::size_t m, const visible_keys& keys, const float* scores, pair_tile* weights) {
+  HWY_INLINE void weigh_coarsely(std::size_t m, const visible_keys<Whole>& keys, const float* scores,
+                                 pair_tile* weights) {
     const u32_tag d;
     const hn::Repartition<std::uint16_t, u32_tag> dw;
     constexpr float whole_numbers = 12582912.0f, one = 127 * per_exponent;  // floats that are so large end in these

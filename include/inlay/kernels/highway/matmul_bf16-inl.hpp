@@ -116,6 +116,7 @@ inline void multiply_bf16(const block_kernels& format, const matrix_ref& w, cons
           block.lines = std::min(chunk, w.columns - c) / line_columns;
           const bool starts = c == from, ends = c + chunk >= to;
           const std::byte* const group = w.data + r / panel_rows * panel_bytes + c / line_columns * format.line_bytes;
+          // What is unpacked after this.
           const std::byte* const next = ends ? group - (c - from) / line_columns * format.line_bytes + 2 * panel_bytes
                                              : group + block.lines * format.line_bytes;
           for (std::size_t p = 0; p * panel_rows < width; ++p)
