@@ -20,6 +20,8 @@
 //   whole_scales    K formats: the group has instead number(line, part, v), integers that are to be multiplied by
 //                   factor(v); and base_pair(line, v), of 16 bits each, by base_factor(v): the line's two, or, where it
 //                   has one, the line's and the next one's
+//   placed_codes    small codes of two scales a line: as codes, but those of line j of the stride are times
+//                   2^place(j); and number_pair(line, v) has both numbers, 16 bits each
 //   fold            not 0: fold * (code - offset) * number is in -128..127, so that unpacked codes can be that
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
@@ -71,6 +73,12 @@ HWY_INLINE i32s load_numbers(const Byte* p, std::size_t v) {
   return hn::PromoteTo(i32_tag(), hn::LoadU(tag, p + v * lanes));
 }
 
+/// Vector v of 16 pairs of bytes, as pairs of 16-bit numbers.
+HWY_INLINE i32s load_number_pairs(const std::uint8_t* p, std::size_t v) {
+  const hn::Rebind<std::uint8_t, u16_tag> tag;
+  return hn::BitCast(i32_tag(), hn::PromoteTo(u16_tag(), hn::LoadU(tag, p + 2 * v * lanes)));
+}
+
 HWY_INLINE i32s splat_int(std::int32_t x) { return hn::Set(i32_tag(), x); }
 /// Four activations, in every lane.
 HWY_INLINE i8s splat_quad(const std::int8_t* q) {
@@ -116,6 +124,11 @@ HWY_INLINE i32s add_pairs(i32s sums, i32s a, i32s b) {
 
 /// Two numbers below 2^15, as one of 32 bits.
 HWY_INLINE i32s pair_of(i32s low, i32s high) { return hn::Or(low, hn::ShiftLeft<16>(high)); }
+
+/// The first or second number of pairs that are not negative.
+HWY_INLINE i32s half_of_pair(i32s pair, std::size_t half) {
+  return half == 0 ? hn::And(pair, splat_int(0xffff)) : hn::ShiftRight<16>(pair);
+}
 
 /// The whole sums of a line that belong to `bases` bases of it, in every lane.
 template <std::size_t Bases>

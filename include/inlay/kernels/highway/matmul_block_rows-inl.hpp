@@ -6,6 +6,17 @@ namespace HWY_NAMESPACE {
 
 namespace detail {
 
+/// Whether the sums of half a line fit 16 bits, and codes may be multiplied where they lie in their bytes.
+template <class Format>
+inline constexpr bool sums_in_pairs =
+    has_quad_u8_i8 && Format::whole_scales && Format::scales == 2 && line_columns / 2 * 127 * Format::most <= 32767;
+
+/// number . dots of both halves of a line, which are times 2^place.
+HWY_INLINE i32s multiply_number_pair(i32s first, i32s second, int place, i32s number_pair) {
+  const i32s low = hn::ShiftRightSame(first, place), high = hn::ShiftLeftSame(second, 16 - place);
+  return add_pairs(hn::Zero(i32_tag()), hn::OrAnd(high, low, splat_int(0xffff)), number_pair);
+}
+
 template <class Format>
 HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
                           const read_points& ahead) {
@@ -29,8 +40,13 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
       step_sums<Format::most, steps> dots[stride][scales];
       INLAY_UNROLL
       for (std::size_t l = 0; l < stride; ++l) INLAY_UNROLL
-      for (std::size_t part = 0; part < scales; ++part)
-        dots[l][part].start(start_of_sums<Format::offset>(scales == 1 ? x[l].offset : x[l].half_offsets[part]));
+      for (std::size_t part = 0; part < scales; ++part) {
+        const i32s start = start_of_sums<Format::offset>(scales == 1 ? x[l].offset : x[l].half_offsets[part]);
+        if constexpr (sums_in_pairs<Format>)
+          dots[l][part].start(hn::ShiftLeftSame(start, w.place(l)));
+        else
+          dots[l][part].start(start);
+      }
       INLAY_UNROLL
       for (std::size_t i = 0; i < loads; ++i) {
         // Evenly: many requests at once would wait for each other.
@@ -40,7 +56,10 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
           ahead.ask(line * Format::line_bytes + 64 * done, 64 * now);
         }
         u8s codes[codes_of_load];
-        w.codes(line, i, v, codes);
+        if constexpr (sums_in_pairs<Format>)
+          w.placed_codes(line, i, v, codes);
+        else
+          w.codes(line, i, v, codes);
         INLAY_UNROLL
         for (std::size_t j = 0; j < codes_of_load; ++j) {
           const std::size_t l = stride == 1 ? 0 : j;
@@ -52,8 +71,13 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
       INLAY_UNROLL
       for (std::size_t l = 0; l < stride; ++l) {
         if constexpr (Format::whole_scales) {
-          i32s sum = hn::Mul(w.number(line + l, 0, v), dots[l][0].sums());
-          if constexpr (scales == 2) sum = hn::Add(sum, hn::Mul(w.number(line + l, 1, v), dots[l][1].sums()));
+          i32s sum;
+          if constexpr (sums_in_pairs<Format>) {
+            sum = multiply_number_pair(dots[l][0].sums(), dots[l][1].sums(), w.place(l), w.number_pair(line + l, v));
+          } else {
+            sum = hn::Mul(w.number(line + l, 0, v), dots[l][0].sums());
+            if constexpr (scales == 2) sum = hn::Add(sum, hn::Mul(w.number(line + l, 1, v), dots[l][1].sums()));
+          }
           sums[v] = multiply_add(hn::ConvertTo(d, sum), splat(x[l].scale), sums[v]);
           if constexpr (has_base_pairs<Format>)
             if (l % base_pair_lines<Format> == 0)

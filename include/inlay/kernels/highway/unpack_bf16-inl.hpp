@@ -71,8 +71,7 @@ HWY_NOINLINE void unpack_bf16(const std::byte* group, std::size_t lines, bf16_li
           // Pairs are of a line's halves, or of a line and the next.
           const std::size_t second = Format::bases == 2 ? part : l % 2;
           const i32s pair = from.base_pair(line + (Format::bases == 2 ? l : l - l % 2), 0);
-          const i32s number = second == 0 ? hn::And(pair, splat_int(0xffff)) : hn::ShiftRight<16>(pair);
-          base[l][part] = multiply_add(hn::ConvertTo(d, number), base_factor, base[l][part]);
+          base[l][part] = multiply_add(hn::ConvertTo(d, half_of_pair(pair, second)), base_factor, base[l][part]);
         } else if constexpr (Format::bases != 0) {
           base[l][part] = multiply_add(from.base(line + l, part, 0), share, base[l][part]);
         }
