@@ -64,10 +64,12 @@ struct read_pace {
 
 /// Intel's cores have few buffers for lines on their way to the first-level cache, and their own prefetchers lose track
 /// of reads far ahead.
+inline constexpr read_pace pace_of_intel = {1536, 4096, 2048};
+
 inline const read_pace& pace_of_reads() {
 #if HWY_ARCH_X86
   static const read_pace pace = inlay::kernels::detail::is_intel()
-                                    ? read_pace{1536, 4096, 2048}
+                                    ? pace_of_intel
                                     : read_pace{prefetch_distance, 0, static_cast<std::size_t>(-1)};
 #else
   static constexpr read_pace pace = {prefetch_distance, 0, static_cast<std::size_t>(-1)};

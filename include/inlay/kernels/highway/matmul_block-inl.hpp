@@ -21,10 +21,13 @@ constexpr block_kernels kernels_of_format() {
       &multiply_tiles<form::most, form::offset, form::scales, form::folded, form::bases, block_tile_rows>,
       &multiply_tiles<form::most, form::offset, form::scales, form::folded, form::bases, long_rows>,
       long_rows};
-  if constexpr (multiplies_few_rows && (Format::scales == 1 || Format::fold > 0)) {
-    kernels.add_few_rows = &add_few_rows<Format>;
+  if constexpr (multiplies_few_rows) {
+    kernels.add_few_rows = &add_few_rows<Format, block_tile_panels, block_tile_rows>;
     kernels.reads_alone = reads_alone<Format>;
-    kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
+    if constexpr (Format::scales == 1 || Format::fold != 0)
+      kernels.add_more_rows = &add_few_rows<Format, 1, most_few_rows>;
+    if (Format::scales == 1 || Format::fold > 0)
+      kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
   }
 #if INLAY_AMX_HOST & HWY_TARGET
   kernels.unpack_bf16 = &unpack_bf16<Format>;
@@ -78,46 +81,48 @@ inline void multiply_row(const block_kernels& format, const matrix_ref& w, const
 
 /// At most most_few_rows activation rows: out[i * stride + r] = or += w[r] . x[i]. While a tile is worked on, the next
 /// one is asked for in the order of its memory: one stream is read faster than one of each panel, unless a core's own
-/// prefetchers follow.
+/// prefetchers follow. Such cores also have more than block_tile_rows multiplied panel by panel.
 inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x,
                               std::size_t x_rows, float* out, std::size_t stride, std::size_t begin, std::size_t end,
                               bool add) {
   const std::size_t panel_bytes = packed_panel_bytes(format, w.columns);
+  const read_pace pace = pace_of_reads();
+  const bool follows = pace.far != 0, one_panel = follows && x_rows > block_tile_rows;
+  const std::size_t panels = one_panel ? 1 : block_tile_panels;
+  const std::size_t tile_rows = one_panel ? most_few_rows : block_tile_rows;
+  const std::size_t tiles = (x_rows + tile_rows - 1) / tile_rows;
+  const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
   alignas(64) float sums[most_few_rows * block_tile_width];
   few_rows_work work;
   work.row_lines = quantized_row_bytes(w.columns) / sizeof(quantized_line);
   work.zero = 0.0f;
-  const std::size_t tiles = (x_rows + block_tile_rows - 1) / block_tile_rows;
-  const std::size_t ahead_bytes = (block_tile_panels * format.line_bytes + 64 * tiles - 1) / (64 * tiles) * 64;
+  work.own_reads = follows && format.reads_alone;
   const std::byte* const first = w.data + begin / panel_rows * panel_bytes;
-  const read_pace pace = pace_of_reads();
-  work.own_reads = pace.far != 0 && format.reads_alone && tiles == 1;
-  for (std::size_t p = 0; p < block_tile_panels; ++p) prefetch(first + p * panel_bytes, std::max(pace.near, pace.far));
-  for (std::size_t r = begin; r < end; r += block_tile_width) {
-    std::fill(sums, sums + (x_rows + block_tile_rows - 1) / block_tile_rows * block_tile_rows * block_tile_width, 0.0f);
+  for (std::size_t p = 0; p < panels; ++p) prefetch(first + p * panel_bytes, std::max(pace.near, pace.far));
+  for (std::size_t r = begin; r < end; r += panels * panel_rows) {
+    std::fill(sums, sums + tiles * tile_rows * block_tile_width, 0.0f);
     const std::byte* const panel = w.data + r / panel_rows * panel_bytes;
     std::size_t done = 0;  // bytes of each panel
     work.ahead = {panel + block_tile_panels * panel_bytes, ahead_bytes};
     for (std::size_t c = 0; c < w.columns; c += group_columns) {
       work.lines = std::min(group_columns, w.columns - c) / line_columns;
-      for (std::size_t p = 0; p < block_tile_panels; ++p) {  // an absent panel repeats the first one
+      for (std::size_t p = 0; p < panels; ++p) {  // an absent panel repeats the first one
         const std::size_t at = r + p * panel_rows < end ? p * panel_bytes : 0;
         work.groups[p] = panel + at + done;
-        if (!work.own_reads) continue;
         // Behind a panel's end, the next tile's.
-        const std::size_t skip = done + pace.most_ahead < panel_bytes ? 0 : (block_tile_panels - 1) * panel_bytes;
+        const std::size_t skip = done + pace.most_ahead < panel_bytes ? 0 : (panels - 1) * panel_bytes;
         work.own[p] = work.groups[p] + pace.most_ahead + skip;
       }
-      for (std::size_t i = 0; i < x_rows; i += block_tile_rows) {
-        work.rows = std::min(block_tile_rows, x_rows - i);
+      for (std::size_t i = 0; i < x_rows; i += tile_rows) {
+        work.rows = std::min(tile_rows, x_rows - i);
         work.x = x + i * work.row_lines + c / line_columns;
         work.sums = sums + i * block_tile_width;
-        format.add_few_rows(work);
+        (one_panel ? format.add_more_rows : format.add_few_rows)(work);
         work.ahead.next += work.lines * ahead_bytes;
       }
       done += work.lines * format.line_bytes;
     }
-    for (std::size_t p = 0; p < block_tile_panels && r + p * panel_rows < end; ++p)
+    for (std::size_t p = 0; p < panels && r + p * panel_rows < end; ++p)
       for (std::size_t i = 0; i < x_rows; ++i)
         detail::store_rows(sums + i * block_tile_width + p * panel_rows, std::min(panel_rows, end - r - p * panel_rows),
                            out + i * stride + r + p * panel_rows, add);
@@ -127,7 +132,10 @@ inline void multiply_few_rows(const block_kernels& format, const matrix_ref& w, 
 /// Several activation rows: out[i * stride + r] = or += w[r] . x[i].
 inline void multiply_rows(const block_kernels& format, const matrix_ref& w, const quantized_line* x, std::size_t x_rows,
                           float* out, std::size_t stride, std::size_t begin, std::size_t end, bool add) {
-  if (x_rows <= format.few_rows) return multiply_few_rows(format, w, x, x_rows, out, stride, begin, end, add);
+  const bool follows = pace_of_reads().far != 0;
+  const std::size_t with_panels = format.add_more_rows != nullptr ? most_few_rows : block_tile_rows;
+  if (format.add_few_rows != nullptr && x_rows <= (follows ? with_panels : format.few_rows))
+    return multiply_few_rows(format, w, x, x_rows, out, stride, begin, end, add);
   // Rows that are multiplied with weights before the next ones are unpacked, in tiles.
   constexpr std::size_t most_batch = 256 + long_tile_rows;
   const auto in_tiles = [](std::size_t rows, std::size_t tile) { return (rows + tile - 1) / tile * tile; };

@@ -61,16 +61,17 @@ struct tile_work {
   float zero;  ///< 0: g++ makes a memset of an array of vectors that starts from a constant
 };
 
-/// The most activation rows that are multiplied with codes which were not unpacked to memory.
+/// The most activation rows that are multiplied with codes which were not unpacked to memory: two tiles of them, or
+/// so many at once with a single panel.
 inline constexpr std::size_t most_few_rows = 2 * block_tile_rows;
 
-/// A group of the panels of a tile, times a few rows of activations.
+/// A group of the panels of a tile, or of one panel, times a few rows of activations.
 struct few_rows_work {
   const std::byte* groups[block_tile_panels];
   std::size_t lines;
   const quantized_line* x;
   std::size_t row_lines, rows;
-  float* sums;  ///< [block_tile_rows][block_tile_width], added to
+  float* sums;  ///< [rows][block_tile_width], added to
   read_ahead ahead;
   bool own_reads;  ///< where it reads_alone: instead of `ahead`, own
   const std::byte* own[block_tile_panels];
@@ -97,7 +98,9 @@ struct block_kernels {
   std::size_t long_rows = 0;
   /// As add_row, for up to block_tile_rows rows of activations and the panels of a tile.
   void (*add_few_rows)(const few_rows_work& work) = nullptr;
-  /// How many rows of activations are still better multiplied so: every block_tile_rows of them unpack the codes.
+  /// As add_row, for up to most_few_rows rows of activations and one panel; null: unpacking to memory is better.
+  void (*add_more_rows)(const few_rows_work& work) = nullptr;
+  /// How many rows of activations are still better multiplied by add_few_rows, all of which unpack the codes.
   std::size_t few_rows = 0;
   bool reads_alone = false;  ///< whether these few may be read panel by panel: few_rows_work::own
 #if INLAY_AMX_HOST & HWY_TARGET

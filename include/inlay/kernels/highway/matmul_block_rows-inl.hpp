@@ -119,27 +119,30 @@ HWY_INLINE u8s fold_small_scale(u8s codes, i32s number) {
 template <class Format>
 inline constexpr bool reads_alone = Format::fold == 0;
 
-/// Codes are unpacked in registers, and multiplied with a tile's rows.
-template <class Format>
+/// Codes of Panels panels are unpacked in registers, and multiplied with Rows rows. A single panel is read as Intel's
+/// cores want it.
+template <class Format, std::size_t Panels, std::size_t Rows>
 HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
   constexpr std::size_t stride = Format::stride, loads = Format::loads;
-  constexpr std::size_t tile_panels = block_tile_panels, rows = block_tile_rows;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
   constexpr bool folded = Format::fold > 0;
-  static_assert(folded || Format::scales == 1);
+  constexpr std::size_t parts = folded ? 1 : Format::scales;  // of a line, with sums of their own
+  static_assert(parts == 1 || loads == line_steps);
   const f32_tag d;
-  const typename Format::group w[tile_panels] = {{work.groups[0], work.lines}, {work.groups[1], work.lines}};
+  typename Format::group w[Panels];
+  INLAY_UNROLL
+  for (std::size_t p = 0; p < Panels; ++p) w[p] = typename Format::group(work.groups[p], work.lines);
   const std::byte* ahead = work.ahead.next;
-  const quantized_line* x[rows];
+  const quantized_line* x[Rows];
   x[0] = work.x;
   INLAY_UNROLL
-  for (std::size_t m = 1; m < rows; ++m) x[m] = m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
-  f32s tile[tile_panels][rows];
-  i32s base_sums[tile_panels][rows];
+  for (std::size_t m = 1; m < Rows; ++m) x[m] = m < work.rows ? x[m - 1] + work.row_lines : x[m - 1];
+  f32s tile[Panels][Rows];
+  i32s base_sums[Panels][Rows];
   INLAY_UNROLL
-  for (std::size_t m = 0; m < rows; ++m) {
+  for (std::size_t m = 0; m < Rows; ++m) {
     INLAY_UNROLL
-    for (std::size_t p = 0; p < tile_panels; ++p) {
+    for (std::size_t p = 0; p < Panels; ++p) {
       tile[p][m] = splat(work.zero);
       base_sums[p][m] = hn::BitCast(i32_tag(), tile[p][m]);
     }
@@ -148,78 +151,83 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
     INLAY_UNROLL
     for (std::size_t l = 0; l < stride; ++l) {
       const std::size_t line = first + l;
-      step_sums<Format::most, line_steps> dots[tile_panels][rows];
       INLAY_UNROLL
-      for (std::size_t m = 0; m < rows; ++m) {
-        const i32s start = start_of_sums<Format::offset>(x[m]->offset);
+      for (std::size_t part = 0; part < parts; ++part) {
+        step_sums<Format::most, line_steps / parts> dots[Panels][Rows];
         INLAY_UNROLL
-        for (std::size_t p = 0; p < tile_panels; ++p) dots[p][m].start(start);
-      }
-      INLAY_UNROLL
-      for (std::size_t i = 0; i < loads; ++i) {
-        if (reads_alone<Format> && work.own_reads) {
-          constexpr std::size_t bytes = Format::line_bytes;
-          const std::size_t from = (line * loads + i) * bytes / loads / 64 * 64;
-          const std::size_t to = (line * loads + i + 1) * bytes / loads / 64 * 64;
+        for (std::size_t m = 0; m < Rows; ++m) {
+          const i32s start = start_of_sums<Format::offset>(parts == 1 ? x[m]->offset : x[m]->half_offsets[part]);
           INLAY_UNROLL
-          for (std::size_t p = 0; p < tile_panels; ++p) prefetch(work.own[p] + from, to - from);
-        } else {
-          for (const std::byte* const until = work.ahead.next + (line * loads + i + 1) * work.ahead.bytes / loads;
-               ahead < until; ahead += 64)
-            prefetch_far(ahead);
-        }
-        u8s codes[tile_panels][codes_of_load];
-        INLAY_UNROLL
-        for (std::size_t p = 0; p < tile_panels; ++p) {
-          w[p].codes(stride == 1 ? line : first, i, 0, codes[p]);
-          if constexpr (folded)
-            codes[p][l] = fold_small_scale(codes[p][l], w[p].number(line, i / (line_steps / Format::scales), 0));
+          for (std::size_t p = 0; p < Panels; ++p) dots[p][m].start(start);
         }
         INLAY_UNROLL
-        for (std::size_t j = 0; j < codes_of_load / stride; ++j) {
-          const std::size_t step = i + j * loads;
-          INLAY_UNROLL
-          for (std::size_t m = 0; m < rows; ++m) {
-            const i8s quad = splat_quad(x[m]->q + 4 * step);
+        for (std::size_t i = part * loads / parts; i < (part + 1) * loads / parts; ++i) {
+          constexpr std::size_t turns = stride * loads, all = (stride * Format::line_bytes + 63) / 64;
+          const std::size_t turn = l * loads + i, done = all * turn / turns, now = all * (turn + 1) / turns - done;
+          const std::size_t from = first * Format::line_bytes + 64 * done;
+          if constexpr (Panels == 1) {
+            const std::byte* const group = work.groups[0];
+            read_points{group + pace_of_intel.near, group + pace_of_intel.far}.ask(from, 64 * now);
+          } else if (reads_alone<Format> && work.own_reads) {
             INLAY_UNROLL
-            for (std::size_t p = 0; p < tile_panels; ++p) dots[p][m].add(i, codes[p][stride == 1 ? j : l], quad);
+            for (std::size_t p = 0; p < Panels; ++p) prefetch(work.own[p] + from, 64 * now);
+          } else {
+            for (const std::byte* const until = work.ahead.next + (line * loads + i + 1) * work.ahead.bytes / loads;
+                 ahead < until; ahead += 64)
+              prefetch_far(ahead);
+          }
+          u8s codes[Panels][codes_of_load];
+          INLAY_UNROLL
+          for (std::size_t p = 0; p < Panels; ++p) {
+            w[p].codes(stride == 1 ? line : first, i, 0, codes[p]);
+            if constexpr (folded)
+              codes[p][l] = fold_small_scale(codes[p][l], w[p].number(line, i / (line_steps / Format::scales), 0));
+          }
+          INLAY_UNROLL
+          for (std::size_t j = 0; j < codes_of_load / stride; ++j) {
+            const std::size_t step = i + j * loads;
+            INLAY_UNROLL
+            for (std::size_t m = 0; m < Rows; ++m) {
+              const i8s quad = splat_quad(x[m]->q + 4 * step);
+              INLAY_UNROLL
+              for (std::size_t p = 0; p < Panels; ++p) dots[p][m].add(i, codes[p][stride == 1 ? j : l], quad);
+            }
           }
         }
-      }
-      INLAY_UNROLL
-      for (std::size_t p = 0; p < tile_panels; ++p) {
-        f32s scale;
-        i32s number;
-        if constexpr (!Format::whole_scales)
-          scale = w[p].scale(line, 0, 0);
-        else if constexpr (!folded)
-          number = w[p].number(line, 0, 0);
         INLAY_UNROLL
-        for (std::size_t m = 0; m < rows; ++m) {
-          const f32s of_x = splat(x[m]->scale);
-          if constexpr (folded)
-            tile[p][m] = multiply_add(hn::ConvertTo(d, dots[p][m].sums()), of_x, tile[p][m]);
-          else if constexpr (Format::whole_scales)
-            tile[p][m] = multiply_add(hn::ConvertTo(d, hn::Mul(dots[p][m].sums(), number)), of_x, tile[p][m]);
-          else
-            tile[p][m] = multiply_add(hn::ConvertTo(d, dots[p][m].sums()), hn::Mul(scale, of_x), tile[p][m]);
-          if constexpr (has_base_pairs<Format>) {
-            if (l % base_pair_lines<Format> == 0)
-              base_sums[p][m] = add_pairs(base_sums[p][m], w[p].base_pair(line, 0), splat_sums<Format::bases>(*x[m]));
-          } else if constexpr (Format::bases != 0) {
-            tile[p][m] = multiply_add(w[p].base(line, 0, 0), splat(x[m]->sum), tile[p][m]);
+        for (std::size_t p = 0; p < Panels; ++p) {
+          f32s scale;
+          if constexpr (!Format::whole_scales)
+            scale = w[p].scale(line, part, 0);
+          else if constexpr (!folded)
+            scale = hn::ConvertTo(d, w[p].number(line, part, 0));
+          INLAY_UNROLL
+          for (std::size_t m = 0; m < Rows; ++m) {
+            const f32s of_x = splat(x[m]->scale);
+            const f32s sums = hn::ConvertTo(d, dots[p][m].sums());
+            if constexpr (folded)
+              tile[p][m] = multiply_add(sums, of_x, tile[p][m]);
+            else
+              tile[p][m] = multiply_add(sums, hn::Mul(scale, of_x), tile[p][m]);
+            if (part != 0) continue;
+            if constexpr (has_base_pairs<Format>) {
+              if (l % base_pair_lines<Format> == 0)
+                base_sums[p][m] = add_pairs(base_sums[p][m], w[p].base_pair(line, 0), splat_sums<Format::bases>(*x[m]));
+            } else if constexpr (Format::bases != 0) {
+              tile[p][m] = multiply_add(w[p].base(line, 0, 0), splat(x[m]->sum), tile[p][m]);
+            }
           }
         }
       }
       INLAY_UNROLL
-      for (std::size_t m = 0; m < rows; ++m) ++x[m];
+      for (std::size_t m = 0; m < Rows; ++m) ++x[m];
     }
   }
   INLAY_UNROLL
-  for (std::size_t m = 0; m < rows; ++m) {
+  for (std::size_t m = 0; m < Rows; ++m) {
     const f32s unit = splat(x[m][-1].unit);
     INLAY_UNROLL
-    for (std::size_t p = 0; p < tile_panels; ++p) {
+    for (std::size_t p = 0; p < Panels; ++p) {
       float* to = work.sums + m * block_tile_width + p * panel_rows;
       if constexpr (Format::whole_scales) tile[p][m] = hn::Mul(tile[p][m], w[p].factor(0));
       if constexpr (has_base_pairs<Format>)
