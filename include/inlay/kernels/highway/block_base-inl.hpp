@@ -170,6 +170,20 @@ class step_sums {
       sums_ = add_quads(sums_, hn::BitCast(i8_tag(), codes), x);
     }
   }
+  /// The same with the activations of a step of a line.
+  HWY_INLINE void add(std::size_t turn, u8s codes, const std::int8_t* line, std::size_t step) {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL && HWY_TARGET <= HWY_AVX3_DL
+    if constexpr (lanes == 16) {
+      // g++ would broadcast them first: more for the core to keep in mind while it waits for memory.
+      const auto& quad = *reinterpret_cast<const std::int8_t(*)[4]>(line + 4 * step);
+      asm("{vpdpbusd\t%2%{1to16%}, %1, %0|vpdpbusd\t%0, %1, DWORD PTR %2%{1to16%}}"
+          : "+v"(sums_.raw)
+          : "v"(codes.raw), "m"(quad));
+      return;
+    }
+#endif
+    add(turn, codes, splat_quad_of(line, step));
+  }
   HWY_INLINE i32s sums() const { return sums_; }
 
  private:

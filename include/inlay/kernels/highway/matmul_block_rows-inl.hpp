@@ -65,7 +65,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
           const std::size_t l = stride == 1 ? 0 : j;
           const std::size_t step = stride == 1 ? i + j * loads : i;
           const std::size_t turn = stride == 1 ? i * codes_of_load + j : i % steps;
-          dots[l][step / steps].add(turn, codes[j], splat_quad_of(x[l].q, step));
+          dots[l][step / steps].add(turn, codes[j], x[l].q, step);
         }
       }
       INLAY_UNROLL
@@ -188,9 +188,13 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
             const std::size_t step = i + j * loads;
             INLAY_UNROLL
             for (std::size_t m = 0; m < Rows; ++m) {
-              const i8s quad = splat_quad(x[m]->q + 4 * step);
-              INLAY_UNROLL
-              for (std::size_t p = 0; p < Panels; ++p) dots[p][m].add(i, codes[p][stride == 1 ? j : l], quad);
+              if constexpr (Panels == 1) {
+                dots[0][m].add(i, codes[0][stride == 1 ? j : l], x[m]->q, step);
+              } else {
+                const i8s quad = splat_quad(x[m]->q + 4 * step);
+                INLAY_UNROLL
+                for (std::size_t p = 0; p < Panels; ++p) dots[p][m].add(i, codes[p][stride == 1 ? j : l], quad);
+              }
             }
           }
         }
