@@ -18,7 +18,7 @@ namespace inlay {
 inline void store_cache_row(dtype type, const float* x, std::size_t columns, std::byte* out) {
   INLAY_ASSERT(is_cache_type(type) && columns % geometry(type).weights == 0);
   if (type == dtype::f32) {
-    std::memcpy(out, x, columns * sizeof(float));
+    if (columns != 0) std::memcpy(out, x, columns * sizeof(float));
   } else if (is_float(type)) {
     for (std::size_t i = 0; i < columns; ++i) {
       const std::uint16_t bits = type == dtype::f16 ? f32_to_f16(x[i]) : f32_to_bf16(x[i]);
