@@ -508,6 +508,83 @@ TEST_CASE("products with weights as they are in the file, and with floats in pan
   });
 }
 
+#if INLAY_COMPILED_TARGETS & HWY_AVX3_DL
+// Which way few rows go depends on who made the CPU, so that a machine shows one of them.
+TEST_CASE("few rows give the sums of single rows, by panels and by tiles of them") {
+  namespace target = inlay_N_AVX3_DL;
+  using K = target::kernels;
+  bool runs = false;
+  kernels::for_each_target([&]<class Each>(Each) { runs = runs || Each::name == K::name; });
+  if (!runs) return;
+  constexpr std::size_t panel_rows = kernels::panel_rows, most = target::most_few_rows;
+  constexpr std::size_t width = target::block_tile_width;
+  for (const dtype type : all_types) {
+    const target::block_kernels& format = target::detail::format_of(type);
+    CHECK((format.add_few_rows != nullptr) == K::wants_quantized(type));
+    if (format.add_few_rows == nullptr) continue;
+    const std::string type_name(name(type));
+    CAPTURE(type_name);
+    const std::size_t columns = geometry(type).weights == 256 ? 768 : 800;
+    const weights w(type, width, columns, 5);
+    guarded<std::byte> packed(w.packed_bytes<K>());
+    const std::byte* const panels = w.pack<K>(packed.data()).data;
+    const std::size_t panel_bytes = K::panel_bytes(type, width, columns);
+    const std::vector<float> x = random_activations(most, columns, columns, 6);
+    const std::size_t row_bytes = K::quantized_row_bytes(columns);
+    guarded<std::byte> quantized(most * row_bytes);
+    K::quantize_rows({x.data(), most, columns, columns, nullptr}, quantized.data());
+    const auto* const lines = reinterpret_cast<const quantized_line*>(quantized.data());
+    const std::size_t row_lines = row_bytes / sizeof(quantized_line);
+    // f(group, its first line, its lines) for a panel.
+    const auto for_groups = [&](std::size_t panel, const auto& f) {
+      const std::byte* group = panels + panel * panel_bytes;
+      for (std::size_t line = 0, now; line < columns / 32; line += now, group += now * format.line_bytes) {
+        now = std::min(kernels::group_lines, columns / 32 - line);
+        f(group, line, now);
+      }
+    };
+    alignas(64) float expected[most][width] = {};
+    for (std::size_t i = 0; i < most; ++i)
+      for (std::size_t p = 0; p < width / panel_rows; ++p)
+        for_groups(p, [&](const std::byte* group, std::size_t line, std::size_t now) {
+          format.add_row(group, now, lines + i * row_lines + line, expected[i] + p * panel_rows, {group, nullptr});
+        });
+    const auto check = [&](auto add, std::size_t panels_at_once, std::size_t rows, bool own_reads) {
+      CAPTURE(panels_at_once);
+      CAPTURE(rows);
+      alignas(64) float sums[most][width] = {};
+      target::few_rows_work work{};
+      work.row_lines = row_lines;
+      work.rows = rows;
+      work.own_reads = own_reads;
+      for (std::size_t first = 0; first < width / panel_rows; first += panels_at_once)
+        for_groups(first, [&](const std::byte* group, std::size_t line, std::size_t now) {
+          for (std::size_t p = 0; p < panels_at_once; ++p) work.own[p] = work.groups[p] = group + p * panel_bytes;
+          work.lines = now;
+          work.x = lines + line;
+          work.ahead = {group, 64};
+          work.sums = sums[0] + first * panel_rows;
+          add(work);
+        });
+      double excess = 0;
+      for (std::size_t i = 0; i < rows; ++i) {
+        double magnitude = 0;
+        for (std::size_t c = 0; c < columns; ++c) magnitude += std::fabs(x[i * columns + c]);
+        // Some roundings a line, of terms that may be several times the weights where scale and base cancel.
+        const double tolerance = static_cast<double>(columns / 32) * 16 * rounding * w.greatest * magnitude;
+        for (std::size_t r = 0; r < width; ++r)
+          excess = std::max(excess, std::fabs(double{sums[i][r]} - double{expected[i][r]}) / tolerance);
+      }
+      CHECK(excess <= 1);
+    };
+    for (std::size_t rows = 1; rows <= target::block_tile_rows; ++rows)
+      for (const bool own_reads : {false, true}) check(format.add_few_rows, width / panel_rows, rows, own_reads);
+    if (format.add_more_rows != nullptr)
+      for (std::size_t rows = 1; rows <= most; ++rows) check(format.add_more_rows, 1, rows, true);
+  }
+}
+#endif
+
 TEST_CASE("an empty batch and an empty range of rows write nothing") {
   for_each_policy([]<class K>(K) {
     const weights w(dtype::f32, 16, 8, 1);
