@@ -26,8 +26,7 @@ constexpr block_kernels kernels_of_format() {
     kernels.reads_alone = reads_alone<Format>;
     if constexpr (Format::scales == 1 || Format::fold != 0)
       kernels.add_more_rows = &add_few_rows<Format, 1, most_few_rows>;
-    // As measured on AMD's cores; multiply_rows knows what suits Intel's.
-    if (Format::scales == 1 || Format::fold > 0)
+    if (Format::scales == 1 || Format::fold > 0)  // as measured on AMD's cores; multiply_rows knows what suits Intel's
       kernels.few_rows = Format::bases == 0 || Format::most == 15 ? most_few_rows : block_tile_rows;
   }
 #if INLAY_AMX_HOST & HWY_TARGET
