@@ -135,6 +135,12 @@ class bf16_attention {
           return bf16_pairs<query_parts>(hn::Mul(load(q), splat(scale)), hn::Mul(load(q + lanes), splat(scale)));
         });
       }
+    for (std::size_t m = 0; m < count; ++m) {
+      f32s squares = zero();
+      for (std::size_t i = 0; i < dim_; i += lanes)
+        squares = hn::MulAdd(load(queries[m] + i), load(queries[m] + i), squares);
+      lengths_[m] = rounding * scale * std::sqrt(hn::ReduceSum(f32_tag(), squares));
+    }
     std::fill_n(highest_, count, lowest);
     std::fill_n(total, count, 0.0f);
     std::fill_n(&outputs_[0].rows[0][0], count * dim_, 0.0f);
@@ -186,19 +192,28 @@ class bf16_attention {
   static constexpr float lowest = std::numeric_limits<float>::lowest();
   /// So much greater, as powers of two, weights may become before all are made relative to the greatest.
   static constexpr float slack = 8.0f * per_exponent;
+  /// And so much greater without harm: the sum of 2^20 such values of f16 is still a float.
+  static constexpr float headroom = 80.0f * per_exponent;
+  static constexpr float rounding = 1.02f;  ///< more than factors grow when they become bf16
   static_assert(lanes == amx::tile_rows && key_tiles == 4 && key_steps == 2);
 
   /// [columns / 32][key tile]: pairs are of columns i and i + 16. Absent keys repeat the last one.
   void place_keys(const cache_block& keys) {
+    float longest = 0.0f;
     for (std::size_t t = 0; t < key_block; ++t) {
       const std::byte* row = keys.data + std::min(t, keys.count - 1) * keys.stride;
+      f32s squares = zero();
       for (std::size_t c = 0; c < dim_ / depth; ++c) {
-        const bf16_pairs<cache_parts> words(load<Cache>(row, c * depth), load<Cache>(row, c * depth + lanes));
+        const f32s low = load<Cache>(row, c * depth), high = load<Cache>(row, c * depth + lanes);
+        squares = hn::MulAdd(low, low, hn::MulAdd(high, high, squares));
+        const bf16_pairs<cache_parts> words(low, high);
         INLAY_UNROLL
         for (std::size_t p = 0; p < cache_parts; ++p)
           hn::StoreU(words.part[p], u32_tag(), keys_[p][c * key_tiles + t / lanes].rows[t % lanes]);
       }
+      longest = std::max(longest, hn::ReduceSum(f32_tag(), squares));
     }
+    longest_key_ = rounding * std::sqrt(longest);
   }
 
   /// [keys / 32][columns / 16], transposed: pairs are of keys t and t + 16.
@@ -261,6 +276,16 @@ class bf16_attention {
     }
   };
 
+  /// Whether no score of this block can be far from what weights are relative to: none is greater than the product of
+  /// both vectors' lengths.
+  HWY_INLINE bool all_are_near(std::size_t m) const {
+    const f32s before = load(highest_ + m);
+    const f32s most = shape_.soft_cap != 0.0f ? splat(shape_.soft_cap * unit * rounding)
+                                              : hn::Mul(load(lengths_ + m), splat(longest_key_));
+    return hn::AllTrue(f32_tag(), hn::And(hn::Lt(hn::Sub(most, before), splat(headroom)),
+                                          hn::Lt(hn::Add(most, before), splat(125 * per_exponent))));
+  }
+
   /// Scores to weights.
   template <bool Whole>
   HWY_NOINLINE void weigh(std::size_t m, std::size_t position, std::size_t present) {
@@ -269,6 +294,9 @@ class bf16_attention {
     if (shape_.soft_cap != 0.0f)
       for (std::size_t t = 0; t < key_block; ++t)
         store(hn::Mul(splat(shape_.soft_cap * unit), tanh(load(scores + t * lanes))), scores + t * lanes);
+    pair_tile* weights[query_parts];
+    for (std::size_t p = 0; p < query_parts; ++p) weights[p] = weights_[p][m / lanes % 2];
+    if (Whole && all_are_near(m)) return weigh_relatively<Whole, true>(m, keys, scores, weights);
     f32s tops[4];
     for (std::size_t k = 0; k < 4; ++k) tops[k] = splat(lowest);
     for (std::size_t t = 0; t < key_block; t += 4) {
@@ -280,12 +308,15 @@ class bf16_attention {
       }
     }
     raise(m, hn::Max(hn::Max(tops[0], tops[1]), hn::Max(tops[2], tops[3])));
-    pair_tile* weights[query_parts];
-    for (std::size_t p = 0; p < query_parts; ++p) weights[p] = weights_[p][m / lanes % 2];
+    weigh_relatively<Whole, false>(m, keys, scores, weights);
+  }
+  template <bool Whole, bool Near>
+  HWY_INLINE void weigh_relatively(std::size_t m, const visible_keys<Whole>& keys, const float* scores,
+                                   pair_tile* const (&weights)[query_parts]) {
     if constexpr (coarse)
-      weigh_coarsely<Whole>(m, keys, scores, weights[0]);
+      weigh_coarsely<Whole, Near>(m, keys, scores, weights[0]);
     else
-      weigh_finely<Whole>(m, keys, scores, weights);
+      weigh_finely<Whole, Near>(m, keys, scores, weights);
   }
 
   /// The sums of a tile's query vectors, which are needed once weights are there: asked for in 32 steps.
@@ -315,7 +346,7 @@ class bf16_attention {
     for (std::size_t i = 0; i < dim_; ++i) store(hn::Mul(load(outputs + i * lanes), keep), outputs + i * lanes);
   }
 
-  template <bool Whole>
+  template <bool Whole, bool Near>
   HWY_INLINE void weigh_finely(std::size_t m, const visible_keys<Whole>& keys, const float* scores,
                                pair_tile* const (&weights)[query_parts]) {
     const f32s now = load(highest_ + m);
@@ -325,7 +356,8 @@ class bf16_attention {
       INLAY_UNROLL
       for (std::size_t j = 0; j < lanes; ++j) {
         const auto weight = [&](std::size_t t) {
-          const f32s w = power_of_two(hn::Max(hn::Sub(load(scores + t * lanes), now), splat(-126.0f)));
+          const f32s distance = hn::Sub(load(scores + t * lanes), now);
+          const f32s w = power_of_two(Near ? distance : hn::Max(distance, splat(-126.0f)));
           return Whole ? w : hn::IfThenElseZero(keys.sees(t), w);
         };
         const f32s low = weight(s * depth + j), high = weight(s * depth + lanes + j);
@@ -341,7 +373,7 @@ class bf16_attention {
 
   /// A bf16 is a whole number: 128 times an exponent of two, and the mantissa. A score, as a whole number of 128ths, is
   /// this already but for what the mantissa is below the fraction.
-  template <bool Whole>
+  template <bool Whole, bool Near>
   HWY_INLINE void weigh_coarsely(std::size_t m, const visible_keys<Whole>& keys, const float* scores,
                                  pair_tile* weights) {
     const u32_tag d;
@@ -361,7 +393,8 @@ class bf16_attention {
       INLAY_UNROLL
       for (std::size_t j = 0; j < lanes; ++j) {
         const auto exponent = [&](std::size_t t) {
-          return hn::BitCast(d, hn::Add(hn::Max(load(scores + t * lanes), least), base));
+          const f32s s = load(scores + t * lanes);
+          return hn::BitCast(d, hn::Add(Near ? s : hn::Max(s, least), base));
         };
         const std::size_t t = s * depth + j;
         const auto both = hn::BitCast(dw, hn::OrAnd(hn::ShiftLeft<16>(exponent(t + lanes)), exponent(t), low_half));
@@ -410,6 +443,8 @@ class bf16_attention {
   alignas(64) sum_tile scores_[2][key_tiles];                 ///< [16 queries][16 keys]
   alignas(64) sum_tile outputs_[most_sums / lanes / lanes];   ///< [16 queries][16 columns]
   alignas(64) float highest_[most_queries];
+  alignas(64) float lengths_[most_queries];  ///< in the unit of scores
+  float longest_key_ = 0.0f;                 ///< of the block
 };
 
 template <dtype Cache>
