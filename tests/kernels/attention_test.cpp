@@ -32,11 +32,13 @@ struct data {
   std::vector<std::vector<std::byte>> stored;
   std::vector<kv_span> spans;
 
-  explicit data(const problem& p, float size = 1.0f) {
+  /// Keys grow by a factor with every 64 positions.
+  explicit data(const problem& p, float size = 1.0f, float growth = 1.0f) {
     const std::size_t dim = p.shape.head_dim;
     const std::size_t count = p.end() - p.oldest;
     queries = random_floats(p.queries * p.width(), 1, -size, size);
     keys = random_floats(p.shape.kv_heads * count * dim, 2, -size, size);
+    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] *= std::pow(growth, static_cast<float>(i / dim % count / 64));
     values = random_floats(p.shape.kv_heads * count * dim, 3);
     std::size_t begin = p.oldest;
     for (const std::size_t end : p.span_ends) {
@@ -168,7 +170,7 @@ bool in_bf16(const problem& p) {
 }
 
 template <class K>
-void check(const problem& p, float size = 1.0f) {
+void check(const problem& p, float size = 1.0f, float growth = 1.0f) {
   if (p.shape.head_dim % geometry(p.shape.cache).weights != 0) return;
   CAPTURE(p.shape.heads);
   CAPTURE(p.shape.kv_heads);
@@ -176,7 +178,7 @@ void check(const problem& p, float size = 1.0f) {
   CAPTURE(std::string(name(p.shape.cache)));
   CAPTURE(p.first_query);
   CAPTURE(p.queries);
-  const data d(p, size);
+  const data d(p, size, growth);
   const auto expected = attend<plain>(p, d, p.queries);
   const auto bounds = error_bounds(p, d, in_bf16<K>(p));
   const auto got = attend<K>(p, d, p.queries);
@@ -361,6 +363,16 @@ TEST_CASE("scores far apart and equal scores") {
       check<K>({shape, 200, queries, 0, {200 + queries}}, 30.0f);
       check<K>({shape, 200, queries, 0, {200 + queries}}, 0.0f);
     }
+  });
+}
+
+TEST_CASE("scores whose range changes from block to block") {
+  for_each_policy([]<class K>(K) {
+    for (const dtype cache : caches)
+      for (const float growth : {4.0f, 0.25f}) {
+        const problem p{shape_of(8, 2, 64, cache), 310, 10, 0, {320}};
+        check<K>(p, growth > 1.0f ? 1.0f : 16.0f, growth);
+      }
   });
 }
 

@@ -276,14 +276,17 @@ class bf16_attention {
     }
   };
 
-  /// Whether no score of this block can be far from what weights are relative to: none is greater than the product of
-  /// both vectors' lengths.
-  HWY_INLINE bool all_are_near(std::size_t m) const {
+  /// Vectors of which no score in this block can be far from what weights are relative to: none is greater than the
+  /// product of both vectors' lengths. Those that see a part of it are not among them: what keys there are besides
+  /// depends on the tile.
+  template <bool Whole>
+  HWY_INLINE hn::Mask<f32_tag> near_vectors(std::size_t m, const visible_keys<Whole>& keys) const {
     const f32s before = load(highest_ + m);
     const f32s most = shape_.soft_cap != 0.0f ? splat(shape_.soft_cap * unit * rounding)
                                               : hn::Mul(load(lengths_ + m), splat(longest_key_));
-    return hn::AllTrue(f32_tag(), hn::And(hn::Lt(hn::Sub(most, before), splat(headroom)),
-                                          hn::Lt(hn::Add(most, before), splat(125 * per_exponent))));
+    const auto near = hn::And(hn::Lt(hn::Sub(most, before), splat(headroom)),
+                              hn::Lt(hn::Add(most, before), splat(125 * per_exponent)));
+    return Whole ? near : hn::And(near, hn::And(keys.sees(0), keys.sees(key_block - 1)));
   }
 
   /// Scores to weights.
@@ -296,7 +299,8 @@ class bf16_attention {
         store(hn::Mul(splat(shape_.soft_cap * unit), tanh(load(scores + t * lanes))), scores + t * lanes);
     pair_tile* weights[query_parts];
     for (std::size_t p = 0; p < query_parts; ++p) weights[p] = weights_[p][m / lanes % 2];
-    if (Whole && all_are_near(m)) return weigh_relatively<Whole, true>(m, keys, scores, weights);
+    const auto near = near_vectors(m, keys);
+    if (Whole && hn::AllTrue(f32_tag(), near)) return weigh_relatively<Whole, true>(m, keys, scores, weights);
     f32s tops[4];
     for (std::size_t k = 0; k < 4; ++k) tops[k] = splat(lowest);
     for (std::size_t t = 0; t < key_block; t += 4) {
@@ -307,7 +311,7 @@ class bf16_attention {
         tops[k] = hn::Max(tops[k], s);
       }
     }
-    raise(m, hn::Max(hn::Max(tops[0], tops[1]), hn::Max(tops[2], tops[3])));
+    raise(m, hn::IfThenElse(near, splat(lowest), hn::Max(hn::Max(tops[0], tops[1]), hn::Max(tops[2], tops[3]))));
     weigh_relatively<Whole, false>(m, keys, scores, weights);
   }
   template <bool Whole, bool Near>
