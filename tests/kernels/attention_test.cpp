@@ -32,11 +32,13 @@ struct data {
   std::vector<std::vector<std::byte>> stored;
   std::vector<kv_span> spans;
 
-  /// Keys grow by a factor with every 64 positions.
-  explicit data(const problem& p, float size = 1.0f, float growth = 1.0f) {
+  /// Keys grow by a factor with every 64 positions, queries with every 5.
+  explicit data(const problem& p, float size = 1.0f, float growth = 1.0f, float growth_of_queries = 1.0f) {
     const std::size_t dim = p.shape.head_dim;
     const std::size_t count = p.end() - p.oldest;
     queries = random_floats(p.queries * p.width(), 1, -size, size);
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      queries[i] *= std::pow(growth_of_queries, static_cast<float>(i / p.width() / 5));
     keys = random_floats(p.shape.kv_heads * count * dim, 2, -size, size);
     for (std::size_t i = 0; i < keys.size(); ++i) keys[i] *= std::pow(growth, static_cast<float>(i / dim % count / 64));
     values = random_floats(p.shape.kv_heads * count * dim, 3);
@@ -75,6 +77,8 @@ std::vector<float> attend(const problem& p, const data& d, std::size_t rows_a_ca
 /// For every output a bound on the rounding errors of one implementation. A score is a sum of head_dim products and a
 /// few operations; an error of it is a relative error of its weight. The weights and their weighted sum of values are
 /// sums over the visible positions, of which each block (at least 8 positions) may have been rescaled.
+///
+/// A weight is at least 2^-126 of the greatest, or 0.
 ///
 /// With a cache of Q8_0, queries may be rounded to 8 bits for every 32 columns, powers of two be off by a relative
 /// 2^-18.4 (in every weight and with every block's rescaling), the weights of a block be rounded to 13 bits of the
@@ -139,9 +143,13 @@ std::vector<double> error_bounds(const problem& p, const data& d, bool in_bf16) 
           power_error * static_cast<double>(block.back() - block.front() + 3) +
           rounding * (static_cast<double>(scores.size()) + 4 * static_cast<double>(scores.size()) / 8 + 16);
       for (std::size_t c = 0; c < dim; ++c) {
-        double magnitude = 0.0;
-        for (std::size_t j = 0; j < scores.size(); ++j) magnitude += scores[j] / total * std::fabs(visible[j][c]);
-        bounds[i * p.width() + h * dim + c] = (2 * relative + factor_error) * magnitude;  // 2: weights and their sum
+        double magnitude = 0.0, least = 0.0;
+        for (std::size_t j = 0; j < scores.size(); ++j) {
+          magnitude += scores[j] / total * std::fabs(visible[j][c]);
+          least += 0x1p-126 * std::fabs(visible[j][c]);
+        }
+        bounds[i * p.width() + h * dim + c] =
+            (2 * relative + factor_error) * magnitude + least;  // 2: weights and their sum
       }
       if (!in_integers) continue;
       double weight_error = 0.0;
@@ -170,7 +178,7 @@ bool in_bf16(const problem& p) {
 }
 
 template <class K>
-void check(const problem& p, float size = 1.0f, float growth = 1.0f) {
+void check(const problem& p, float size = 1.0f, float growth = 1.0f, float growth_of_queries = 1.0f) {
   if (p.shape.head_dim % geometry(p.shape.cache).weights != 0) return;
   CAPTURE(p.shape.heads);
   CAPTURE(p.shape.kv_heads);
@@ -178,7 +186,7 @@ void check(const problem& p, float size = 1.0f, float growth = 1.0f) {
   CAPTURE(std::string(name(p.shape.cache)));
   CAPTURE(p.first_query);
   CAPTURE(p.queries);
-  const data d(p, size, growth);
+  const data d(p, size, growth, growth_of_queries);
   const auto expected = attend<plain>(p, d, p.queries);
   const auto bounds = error_bounds(p, d, in_bf16<K>(p));
   const auto got = attend<K>(p, d, p.queries);
@@ -276,8 +284,10 @@ TEST_CASE("rows of one tile that do not see the same blocks") {
   for_each_policy([]<class K>(K) {
     for (const dtype cache : caches) {
       auto shape = shape_of(8, 2, 64, cache);
+      // Bytes are read for up to 1024 query vectors at once.
+      const std::size_t queries = cache == dtype::q8_0 ? 270 : 140;
       shape.window = 50;  // the first rows are past the last blocks, and the last ones past the first
-      check<K>({shape, 200, 140, 0, {340}});
+      check<K>({shape, 200, queries, 0, {200 + queries}});
       shape.window = 0;
       check<K>({shape, 0, 140, 0, {140}});
     }
@@ -373,6 +383,12 @@ TEST_CASE("scores whose range changes from block to block") {
         const problem p{shape_of(8, 2, 64, cache), 310, 10, 0, {320}};
         check<K>(p, growth > 1.0f ? 1.0f : 16.0f, growth);
       }
+    // Of a tile, some vectors have scores far from those before, and some do not.
+    for (const dtype cache : caches) {
+      problem p{shape_of(8, 2, 64, cache), 0, 10, 0, {192}};
+      p.shape.causal = false;
+      check<K>(p, 1.0f, 4.0f, 3.0f);
+    }
   });
 }
 

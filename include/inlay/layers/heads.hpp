@@ -58,12 +58,12 @@ void store_heads(const float* x, dtype type, std::byte* slot, std::size_t head_s
   for (std::size_t h = 0; h < Heads; ++h) K::store(type, x + h * HeadDim, HeadDim, slot + h * head_stride);
 }
 
-/// Query rows that one task of attention computes: with all the heads that share a kv head, 512 query vectors as far as
-/// that leaves each thread some tasks. (What keys and values cost before they are multiplied is shared by so many.)
+/// Query rows that one task of attention computes: with all the heads that share a kv head, 1024 query vectors as far
+/// as that leaves each thread some tasks. (What keys and values cost before they are multiplied is shared by so many.)
 constexpr std::size_t attention_task_rows(std::size_t heads_a_kv_head, std::size_t kv_heads, std::size_t rows,
                                           std::size_t threads) {
   constexpr std::size_t tasks_a_thread = 4;
-  std::size_t some = std::clamp<std::size_t>(512 / heads_a_kv_head, 16, 128);
+  std::size_t some = std::clamp<std::size_t>(1024 / heads_a_kv_head, 16, 256);
   while (some > 16 && (rows + some - 1) / some * kv_heads < tasks_a_thread * threads) some /= 2;
   return some;
 }

@@ -40,6 +40,27 @@ struct cache_block {
   std::size_t ahead = 0;
 };
 
+/// As many keys and values behind these, which begin at position `first`, if the span has so many.
+inline read_queue following(const cache_block& keys, const cache_block& values, const kv_span& span,
+                            std::size_t first) {
+  if (first + 2 * keys.count > span.first_position + span.count) return {};
+  const std::size_t bytes = keys.count * keys.stride;
+  return {keys.data + bytes, keys.data + 2 * bytes, values.data + bytes, values.data + 2 * bytes};
+}
+
+inline constexpr std::size_t q8_0_bytes = geometry(dtype::q8_0).bytes;
+
+/// Of rows of Q8_0: the scales of 32 columns of all positions, from byte `at` of the rows on; zeros behind the last
+/// one.
+inline void load_scales(const cache_block& block, std::size_t at, float* scales) {
+  const hn::Rebind<hwy::float16_t, f32_tag> half_tag;
+  alignas(64) std::uint16_t halves[key_block] = {};
+  for (std::size_t t = 0; t < block.count; ++t) hwy::CopyBytes<2>(block.data + t * block.stride + at, halves + t);
+  for (std::size_t t = 0; t < key_block; t += lanes)
+    store(hn::PromoteTo(f32_tag(), hn::LoadU(half_tag, reinterpret_cast<const hwy::float16_t*>(halves + t))),
+          scales + t);
+}
+
 /// Transposes a square of lanes x lanes numbers.
 HWY_INLINE void transpose(f32s (&v)[lanes]) {
   const f32_tag d;
@@ -61,6 +82,13 @@ HWY_INLINE void transpose(f32s (&v)[lanes]) {
 struct visible_range {
   std::size_t oldest_from = static_cast<std::size_t>(-1), newest_from = 0;
   std::size_t oldest_to = static_cast<std::size_t>(-1), newest_to = 0;
+
+  void include(std::size_t from, std::size_t to) {
+    oldest_from = std::min(oldest_from, from);
+    newest_from = std::max(newest_from, from);
+    oldest_to = std::min(oldest_to, to);
+    newest_to = std::max(newest_to, to);
+  }
 };
 
 /// Sets queries, from and to of a tile's `real` vectors, those of the batch from `first` on, and of those that fill it
@@ -76,10 +104,7 @@ visible_range place_vectors(const attention_shape& shape, const attention_rows& 
     tile.queries[m] = rows.queries + i * rows.query_stride + (kv_head * group + (first + m) % group) * shape.head_dim;
     tile.from[m] = shape.window != 0 && position + 1 > shape.window ? position + 1 - shape.window : 0;
     tile.to[m] = shape.causal ? position + 1 : static_cast<std::size_t>(-1);
-    visible.oldest_from = std::min(visible.oldest_from, tile.from[m]);
-    visible.newest_from = std::max(visible.newest_from, tile.from[m]);
-    visible.oldest_to = std::min(visible.oldest_to, tile.to[m]);
-    visible.newest_to = std::max(visible.newest_to, tile.to[m]);
+    visible.include(tile.from[m], tile.to[m]);
   }
   for (std::size_t m = real; m < tile.count; ++m) {
     tile.queries[m] = tile.queries[0];

@@ -8,111 +8,13 @@ HWY_BEFORE_NAMESPACE();
 namespace inlay {
 namespace HWY_NAMESPACE {
 
-namespace amx = inlay::kernels::amx;
-
 namespace detail {
-
-/// Rows of a tile, as floats or pairs of bf16.
-template <class T>
-struct tile_of {
-  T rows[amx::tile_rows][lanes];
-};
-using pair_tile = tile_of<std::uint32_t>;
-using sum_tile = tile_of<float>;
-
-/// Two vectors as pairs of bf16, to the nearest; what this leaves of them is the second part.
-template <std::size_t Parts>
-struct bf16_pairs {
-  hn::Vec<u32_tag> part[Parts];
-
-  HWY_INLINE bf16_pairs(f32s low, f32s high) {
-    const u32_tag d;
-    const auto half = hn::Set(d, 0x8000u), upper = hn::Set(d, 0xffff0000u);
-    INLAY_UNROLL
-    for (std::size_t p = 0; p < Parts; ++p) {
-      const auto a = hn::And(hn::Add(hn::BitCast(d, low), half), upper);
-      const auto b = hn::And(hn::Add(hn::BitCast(d, high), half), upper);
-      part[p] = hn::Or(hn::ShiftRight<16>(a), b);
-      low = hn::Sub(low, hn::BitCast(f32_tag(), a));
-      high = hn::Sub(high, hn::BitCast(f32_tag(), b));
-    }
-  }
-};
-
-/// The parts of 16 vectors of pairs, vector(j), as columns of tiles.
-template <std::size_t Parts, class F>
-HWY_INLINE void store_columns(pair_tile* const (&to)[Parts], const F& vector) {
-  f32s words[Parts][lanes];
-  INLAY_UNROLL
-  for (std::size_t j = 0; j < lanes; ++j) {
-    const bf16_pairs<Parts> of = vector(j);
-    INLAY_UNROLL
-    for (std::size_t p = 0; p < Parts; ++p) words[p][j] = hn::BitCast(f32_tag(), of.part[p]);
-  }
-  INLAY_UNROLL
-  for (std::size_t p = 0; p < Parts; ++p) {
-    transpose(words[p]);
-    INLAY_UNROLL
-    for (std::size_t j = 0; j < lanes; ++j) hn::StoreU(hn::BitCast(u32_tag(), words[p][j]), u32_tag(), to[p]->rows[j]);
-  }
-}
-
-/// sums[2 i + j] += a[i] b[j], for two tiles of so many parts each. Sums are tiles 0 to 3.
-template <std::size_t PartsA, std::size_t PartsB>
-HWY_INLINE void add_tile_products(const pair_tile* const (&a)[PartsA], std::size_t a_step,
-                                  const pair_tile* const (&b)[PartsB], std::size_t b_step) {
-  constexpr std::size_t row = amx::tile_row_bytes;
-  const auto load_b = [&](std::size_t part) {
-    amx::load<6>(b[part], row);
-    amx::load<7>(b[part] + b_step, row);
-  };
-  const auto multiply = [] {
-    amx::multiply_add<0, 4, 6>();
-    amx::multiply_add<1, 4, 7>();
-    amx::multiply_add<2, 5, 6>();
-    amx::multiply_add<3, 5, 7>();
-  };
-  amx::load<4>(a[0], row);
-  load_b(0);
-  amx::load<5>(a[0] + a_step, row);
-  multiply();
-  if constexpr (PartsB == 2) {
-    load_b(1);
-    multiply();
-    if constexpr (PartsA == 2) load_b(0);
-  }
-  if constexpr (PartsA == 2) {
-    amx::load<4>(a[1], row);
-    amx::load<5>(a[1] + a_step, row);
-    multiply();
-  }
-}
-
-/// sums + both numbers of each pair of bf16. Written by hand, as amx.hpp is.
-HWY_INLINE f32s add_bf16_pairs(f32s sums, hn::Vec<u32_tag> pairs) {
-  const auto ones = hn::Set(u32_tag(), 0x3f803f80u);
-  asm("{vdpbf16ps\t%2, %1, %0|vdpbf16ps\t%0, %1, %2}" : "+v"(sums.raw) : "v"(pairs.raw), "v"(ones.raw));
-  return sums;
-}
-
-/// 128 (k / 64 + 1 / 128 - (2^(k / 64 + 1 / 128) - 1)): what the mantissa of a power of two is below its fraction.
-alignas(64) inline constexpr auto mantissa_deficits = [] {
-  std::array<std::uint8_t, 64> deficits{};
-  constexpr double step = 1.0054299011128027;  // 2^(1 / 128)
-  double power = 1.0;
-  for (std::size_t i = 0; i < 64; ++i, power *= step * step) {
-    const double fraction = static_cast<double>(2 * i);
-    const double first = fraction - 128 * (power - 1), second = fraction + 1 - 128 * (power * step - 1);
-    deficits[i] = static_cast<std::uint8_t>((first + second + 1) / 2);  // rounded
-  }
-  return deficits;
-}();
 
 /// Query vectors on their way through the cache.
 template <dtype Cache>
 class bf16_attention {
  public:
-  static constexpr std::size_t most_queries = Cache == dtype::q8_0 ? 512 : 256;
+  static constexpr std::size_t most_queries = Cache == dtype::q8_0 ? 1024 : 256;
   static constexpr std::size_t most_dim = 256, most_sums = 64 * most_queries;
   static constexpr std::size_t step = 2 * lanes;  ///< query vectors at a time
 
@@ -132,6 +34,7 @@ class bf16_attention {
         for (std::size_t p = 0; p < query_parts; ++p) tiles[p] = &queries_[p][m / lanes * (dim_ / depth) + c];
         store_columns(tiles, [&](std::size_t j) {
           const float* q = queries[m + j] + c * depth;
+          if (m + lanes < count) prefetch(reinterpret_cast<const std::byte*>(queries[m + lanes + j] + c * depth), 128);
           return bf16_pairs<query_parts>(hn::Mul(load(q), splat(scale)), hn::Mul(load(q + lanes), splat(scale)));
         });
       }
@@ -141,20 +44,23 @@ class bf16_attention {
         squares = hn::MulAdd(load(queries[m] + i), load(queries[m] + i), squares);
       lengths_[m] = rounding * scale * std::sqrt(hn::ReduceSum(f32_tag(), squares));
     }
+    std::fill_n(seen_, count / step, visible_range());
+    for (std::size_t m = 0; m < count; ++m) seen_[m / step].include(from[m], to[m]);
     std::fill_n(highest_, count, lowest);
     std::fill_n(total, count, 0.0f);
     std::fill_n(&outputs_[0].rows[0][0], count * dim_, 0.0f);
   }
 
-  /// Of a block that is not `whole`, queries see a part.
-  void add_block(const cache_block& keys, const cache_block& values, std::size_t position, bool whole) {
+  /// Meanwhile `next` is asked for.
+  void add_block(const cache_block& keys, const cache_block& values, std::size_t position, read_queue next) {
     place_keys(keys);
     place_values(values);
-    std::size_t m = 0, end = count;
-    // What a row sees begins and ends no earlier than for those before it.
-    while (!whole && m + step < end && *std::max_element(to + m, to + m + step) <= position) m += step;
-    while (!whole && m + step < end && from[end - step] >= position + keys.count) end -= step;
-    for (; m < end; m += step) {
+    const std::size_t lines = 2 * keys.count * keys.stride / 64 * step / count + 1, end = position + keys.count;
+    for (std::size_t m = 0; m < count; m += step) {
+      const visible_range& seen = seen_[m / step];
+      if (seen.newest_to <= position || seen.oldest_from >= end) continue;
+      const bool whole = keys.count == key_block && seen.newest_from <= position && seen.oldest_to >= end;
+      next.step(lines);
       multiply_keys(m);
       for (std::size_t half = m; half < m + step; half += lanes)
         whole ? weigh<true>(half, position, keys.count) : weigh<false>(half, position, keys.count);
@@ -197,39 +103,49 @@ class bf16_attention {
   static constexpr float rounding = 1.02f;  ///< more than factors grow when they become bf16
   static_assert(lanes == amx::tile_rows && key_tiles == 4 && key_steps == 2);
 
-  /// [columns / 32][key tile]: pairs are of columns i and i + 16. Absent keys repeat the last one.
-  void place_keys(const cache_block& keys) {
-    float longest = 0.0f;
-    for (std::size_t t = 0; t < key_block; ++t) {
-      const std::byte* row = keys.data + std::min(t, keys.count - 1) * keys.stride;
-      f32s squares = zero();
-      for (std::size_t c = 0; c < dim_ / depth; ++c) {
-        const f32s low = load<Cache>(row, c * depth), high = load<Cache>(row, c * depth + lanes);
-        squares = hn::MulAdd(low, low, hn::MulAdd(high, high, squares));
-        const bf16_pairs<cache_parts> words(low, high);
+  /// [columns / 32][key tile]: pairs are of columns i and i + 16.
+  HWY_NOINLINE void place_keys(const cache_block& keys) {
+    const std::size_t dim = dim_;
+    const cache_rows<Cache, most_dim> rows(keys, dim);
+    f32s longest = zero();
+    for (std::size_t k = 0; k < key_tiles; ++k) {
+      f32s squares[lanes];
+      INLAY_UNROLL
+      for (std::size_t j = 0; j < lanes; ++j) squares[j] = zero();
+      for (std::size_t c = 0; c < dim / depth; ++c) {
         INLAY_UNROLL
-        for (std::size_t p = 0; p < cache_parts; ++p)
-          hn::StoreU(words.part[p], u32_tag(), keys_[p][c * key_tiles + t / lanes].rows[t % lanes]);
+        for (std::size_t j = 0; j < lanes; ++j) {
+          const std::size_t t = k * lanes + j;
+          const f32s low = rows.load(t, c * depth), high = rows.load(t, c * depth + lanes);
+          squares[j] = hn::MulAdd(low, low, hn::MulAdd(high, high, squares[j]));
+          const bf16_pairs<cache_parts> words(low, high);
+          INLAY_UNROLL
+          for (std::size_t p = 0; p < cache_parts; ++p)
+            hn::StoreU(words.part[p], u32_tag(), keys_[p][c * key_tiles + k].rows[j]);
+        }
       }
-      longest = std::max(longest, hn::ReduceSum(f32_tag(), squares));
+      longest = hn::Max(longest, reduce_each<false>(squares));
     }
-    longest_key_ = rounding * std::sqrt(longest);
+    longest_key_ = rounding * std::sqrt(hn::ReduceMax(f32_tag(), longest));
   }
 
   /// [keys / 32][columns / 16], transposed: pairs are of keys t and t + 16.
-  void place_values(const cache_block& values) {
-    const auto row = [&](std::size_t t) { return values.data + std::min(t, values.count - 1) * values.stride; };
+  HWY_NOINLINE void place_values(const cache_block& values) {
+    const std::size_t dim = dim_;
+    const cache_rows<Cache, most_dim> rows(values, dim);
     for (std::size_t s = 0; s < key_steps; ++s)
-      for (std::size_t i = 0; i < dim_; i += lanes) {
-        pair_tile* tiles[cache_parts];
-        for (std::size_t p = 0; p < cache_parts; ++p) tiles[p] = &values_[p][(s * dim_ + i) / lanes];
-        store_columns(tiles, [&](std::size_t j) {
-          return bf16_pairs<cache_parts>(load<Cache>(row(s * depth + j), i),
-                                         load<Cache>(row(s * depth + lanes + j), i));
-        });
-      }
+      if constexpr (Cache == dtype::q8_0)
+        for (std::size_t i = 0; i < dim; i += depth)
+          place_codes(rows, s * depth, i / depth, &values_[0][(s * dim + i) / lanes]);
+      else
+        for (std::size_t i = 0; i < dim; i += lanes) {
+          pair_tile* tiles[cache_parts];
+          for (std::size_t p = 0; p < cache_parts; ++p) tiles[p] = &values_[p][(s * dim + i) / lanes];
+          store_columns(tiles, [&](std::size_t j) {
+            return bf16_pairs<cache_parts>(rows.load(s * depth + j, i), rows.load(s * depth + lanes + j, i));
+          });
+        }
   }
-
   sum_tile* scores_of(std::size_t m) { return scores_[m / lanes % 2]; }
 
   /// Scores of the query vectors of two tiles.
@@ -446,6 +362,7 @@ class bf16_attention {
   alignas(64) pair_tile weights_[query_parts][2][key_steps];  ///< [16 queries][32 keys]
   alignas(64) sum_tile scores_[2][key_tiles];                 ///< [16 queries][16 keys]
   alignas(64) sum_tile outputs_[most_sums / lanes / lanes];   ///< [16 queries][16 columns]
+  visible_range seen_[most_queries / step];
   alignas(64) float highest_[most_queries];
   alignas(64) float lengths_[most_queries];  ///< in the unit of scores
   float longest_key_ = 0.0f;                 ///< of the block
@@ -469,8 +386,8 @@ void attend_in_bf16(const attention_shape& shape, const attention_rows& rows, st
     tile.begin();
     for_each_block<false>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
-      const bool whole = count == key_block && first >= visible.newest_from && first + count <= visible.oldest_to;
-      tile.add_block({span.keys + offset, stride, count}, {span.values + offset, stride, count}, first, whole);
+      const cache_block keys = {span.keys + offset, stride, count}, values = {span.values + offset, stride, count};
+      tile.add_block(keys, values, first, following(keys, values, span, first));
     });
     tile.finish();
     store_vectors(

@@ -38,11 +38,7 @@ void attend_in_integers(const attention_shape& shape, const attention_rows& rows
     for_each_block<true>(rows.cache, visible, [&](const kv_span& span, std::size_t first, std::size_t count) {
       const std::size_t offset = kv_head * span.head_stride + (first - span.first_position) * stride;
       const cache_block keys = {span.keys + offset, stride, count}, values = {span.values + offset, stride, count};
-      if constexpr (Few) {
-        const std::size_t bytes = count * stride;
-        tile.ahead = {keys.data + bytes, keys.data + 2 * bytes, values.data + bytes, values.data + 2 * bytes};
-        if (first + 2 * count > span.first_position + span.count) tile.ahead = {};
-      }
+      if constexpr (Few) tile.ahead = following(keys, values, span, first);
       order_keys(dim, keys, tile);
       if constexpr (!Few)
         for (std::size_t i = 0; i < dim; i += integer_tile::columns) order_values(i, values, tile);

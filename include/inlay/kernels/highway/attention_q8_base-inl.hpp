@@ -91,18 +91,6 @@ inline void quantize_queries(const attention_shape& shape, integer_tile& tile) {
     }
 }
 
-/// The scales of a line of all positions, from byte `at` of their rows on; zeros behind the last one.
-inline void load_scales(const cache_block& block, std::size_t at, float* scales) {
-  const hn::Rebind<hwy::float16_t, f32_tag> half_tag;
-  alignas(64) std::uint16_t halves[key_block] = {};
-  for (std::size_t t = 0; t < block.count; ++t) hwy::CopyBytes<2>(block.data + t * block.stride + at, halves + t);
-  for (std::size_t t = 0; t < key_block; t += lanes)
-    store(hn::PromoteTo(f32_tag(), hn::LoadU(half_tag, reinterpret_cast<const hwy::float16_t*>(halves + t))),
-          scales + t);
-}
-
-inline constexpr std::size_t q8_0_bytes = geometry(dtype::q8_0).bytes;
-
 /// The block is filled up with its last key.
 inline void order_keys(std::size_t dim, const cache_block& keys, integer_tile& tile) {
   const hn::Half<hn::Repartition<std::uint8_t, f32_tag>> half_tag;

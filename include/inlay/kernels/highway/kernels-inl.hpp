@@ -20,6 +20,7 @@
 #include "inlay/kernels/highway/attention_q8-inl.hpp"
 #endif
 #if INLAY_AMX_HOST & HWY_TARGET
+#include "inlay/kernels/highway/attention_bf16_base-inl.hpp"
 #include "inlay/kernels/highway/attention_bf16-inl.hpp"
 #endif
 #include "inlay/kernels/highway/attention-inl.hpp"
