@@ -20,8 +20,8 @@
 //   whole_scales    K formats: the group has instead number(line, part, v), integers that are to be multiplied by
 //                   factor(v); and base_pair(line, v), of 16 bits each, by base_factor(v): the line's two, or, where it
 //                   has one, the line's and the next one's
-//   placed_codes    small codes of two scales a line: as codes, but those of line j of the stride are times
-//                   2^place(j); and number_pair(line, v) has both numbers, 16 bits each
+//   placed_codes    where that is cheaper: as codes, but those of line j of the stride are times 2^place(j)
+//   number_pair     of small codes with two scales a line: both numbers(line, v), 16 bits each
 //   fold            not 0: fold * (code - offset) * number is in -128..127, so that unpacked codes can be that
 HWY_BEFORE_NAMESPACE();
 namespace inlay {
@@ -195,14 +195,29 @@ class step_sums {
   i16s narrow_;
 };
 
-/// What sums start from so that codes count as code - Offset, given -128 times the sum of the activations.
+/// Whether a format has placed_codes, and their places.
+template <class Format>
+inline constexpr bool has_places = has_quad_u8_i8 && requires { Format::group::place(0); };
+template <class Format>
+HWY_INLINE constexpr int place_of([[maybe_unused]] std::size_t line) {
+  if constexpr (has_places<Format>)
+    return Format::group::place(line);
+  else
+    return 0;
+}
+/// What placed codes are to be multiplied by.
+constexpr float unplaced(int place) { return 1.0f / static_cast<float>(1 << place); }
+
+/// What sums start from so that codes times 2^place count as code - Offset, given -128 times the sum of the
+/// activations.
 template <int Offset>
-HWY_INLINE i32s start_of_sums(std::int32_t minus_128_sums) {
+HWY_INLINE i32s start_of_sums(std::int32_t minus_128_sums, int place = 0) {
   static_assert(Offset == 0 || 128 % Offset == 0);
   if constexpr (Offset == 0) return hn::Zero(i32_tag());
   constexpr int shift = Offset == 128 || Offset == 0 ? 0 : Offset == 32 ? 2 : Offset == 16 ? 3 : Offset == 8 ? 4 : 5;
   static_assert(Offset == 0 || Offset << shift == 128);
-  return hn::ShiftRight<shift>(splat_int(minus_128_sums));
+  const i32s sums = splat_int(minus_128_sums);
+  return place == shift ? sums : hn::ShiftRightSame(sums, shift - place);
 }
 
 }  // namespace HWY_NAMESPACE

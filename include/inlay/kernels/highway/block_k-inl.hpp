@@ -97,6 +97,18 @@ struct k_format_45 : detail::k_format_base<Type> {
         }
       }
     }
+    static constexpr int place(std::size_t j)
+      requires(!has_fifth_bits)
+    {
+      return j == 0 ? 0 : 4;
+    }
+    HWY_INLINE void placed_codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[stride]) const
+      requires(!has_fifth_bits)
+    {
+      const u8s bytes = load_bytes(data + code_at + line / 2 * code_bytes + i * step_bytes + v * vector_bytes);
+      out[1] = field(bytes, 0, 0xf0);
+      out[0] = hn::Xor(bytes, out[1]);
+    }
     HWY_INLINE i32s number(std::size_t line, std::size_t, std::size_t v) const {
       return load_numbers(numbers + line * panel_rows, v);
     }

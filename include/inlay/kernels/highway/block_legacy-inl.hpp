@@ -54,6 +54,18 @@ struct legacy_format {
         }
       }
     }
+    static constexpr int place(std::size_t)
+      requires(Type == dtype::q4_0)
+    {
+      return 4;
+    }
+    HWY_INLINE void placed_codes(std::size_t line, std::size_t i, std::size_t v, u8s (&out)[2]) const
+      requires(Type == dtype::q4_0)
+    {
+      const u8s bytes = load_bytes(code_at + line * code_bytes + i * step_bytes + v * vector_bytes);
+      out[0] = field(bytes, -4, 0xf0);
+      out[1] = field(bytes, 0, 0xf0);
+    }
     HWY_INLINE f32s scale(std::size_t line, std::size_t, std::size_t v) const {
       return load_halves(data + line * scale_bytes, v);
     }

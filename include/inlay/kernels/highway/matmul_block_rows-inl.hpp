@@ -6,7 +6,7 @@ namespace HWY_NAMESPACE {
 
 namespace detail {
 
-/// Whether the sums of half a line fit 16 bits, and codes may be multiplied where they lie in their bytes.
+/// Whether the sums of half a line fit 16 bits.
 template <class Format>
 inline constexpr bool sums_in_pairs =
     has_quad_u8_i8 && Format::whole_scales && Format::scales == 2 && line_columns / 2 * 127 * Format::most <= 32767;
@@ -17,6 +17,16 @@ HWY_INLINE i32s multiply_number_pair(i32s first, i32s second, int place, i32s nu
   return add_pairs(hn::Zero(i32_tag()), hn::OrAnd(high, low, splat_int(0xffff)), number_pair);
 }
 
+/// The codes of a load, and where they can be had for less, placed ones.
+template <class Format, bool Placed, std::size_t N>
+HWY_INLINE void read_codes(const typename Format::group& w, std::size_t line, std::size_t i, std::size_t v,
+                           u8s (&codes)[N]) {
+  if constexpr (Placed)
+    w.placed_codes(line, i, v, codes);
+  else
+    w.codes(line, i, v, codes);
+}
+
 template <class Format>
 HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quantized_line* x, float* to,
                           const read_points& ahead) {
@@ -25,7 +35,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
   const typename Format::group w(group, lines);
   const f32_tag d;
-  const f32s unit = splat(x->unit);
+  const f32s unit = splat(stride == 1 ? x->unit * unplaced(place_of<Format>(0)) : x->unit);
   f32s sums[panel_vectors];
   f32s bases[panel_vectors];
   i32s base_sums[panel_vectors];
@@ -41,11 +51,8 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
       INLAY_UNROLL
       for (std::size_t l = 0; l < stride; ++l) INLAY_UNROLL
       for (std::size_t part = 0; part < scales; ++part) {
-        const i32s start = start_of_sums<Format::offset>(scales == 1 ? x[l].offset : x[l].half_offsets[part]);
-        if constexpr (sums_in_pairs<Format>)
-          dots[l][part].start(hn::ShiftLeftSame(start, w.place(l)));
-        else
-          dots[l][part].start(start);
+        const std::int32_t offset = scales == 1 ? x[l].offset : x[l].half_offsets[part];
+        dots[l][part].start(start_of_sums<Format::offset>(offset, place_of<Format>(l)));
       }
       INLAY_UNROLL
       for (std::size_t i = 0; i < loads; ++i) {
@@ -56,10 +63,7 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
           ahead.ask(line * Format::line_bytes + 64 * done, 64 * now);
         }
         u8s codes[codes_of_load];
-        if constexpr (sums_in_pairs<Format>)
-          w.placed_codes(line, i, v, codes);
-        else
-          w.codes(line, i, v, codes);
+        read_codes<Format, has_places<Format>>(w, line, i, v, codes);
         INLAY_UNROLL
         for (std::size_t j = 0; j < codes_of_load; ++j) {
           const std::size_t l = stride == 1 ? 0 : j;
@@ -72,13 +76,16 @@ HWY_NOINLINE void add_row(const std::byte* group, std::size_t lines, const quant
       for (std::size_t l = 0; l < stride; ++l) {
         if constexpr (Format::whole_scales) {
           i32s sum;
+          float scale = x[l].scale;
           if constexpr (sums_in_pairs<Format>) {
-            sum = multiply_number_pair(dots[l][0].sums(), dots[l][1].sums(), w.place(l), w.number_pair(line + l, v));
+            const int place = place_of<Format>(l);
+            sum = multiply_number_pair(dots[l][0].sums(), dots[l][1].sums(), place, w.number_pair(line + l, v));
           } else {
             sum = hn::Mul(w.number(line + l, 0, v), dots[l][0].sums());
             if constexpr (scales == 2) sum = hn::Add(sum, hn::Mul(w.number(line + l, 1, v), dots[l][1].sums()));
+            if (place_of<Format>(l) != 0) scale *= unplaced(place_of<Format>(l));
           }
-          sums[v] = multiply_add(hn::ConvertTo(d, sum), splat(x[l].scale), sums[v]);
+          sums[v] = multiply_add(hn::ConvertTo(d, sum), splat(scale), sums[v]);
           if constexpr (has_base_pairs<Format>)
             if (l % base_pair_lines<Format> == 0)
               base_sums[v] = add_pairs(base_sums[v], w.base_pair(line + l, v), splat_sums<Format::bases>(x[l]));
@@ -126,6 +133,7 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
   constexpr std::size_t stride = Format::stride, loads = Format::loads;
   constexpr std::size_t codes_of_load = stride * line_steps / loads;
   constexpr bool folded = Format::fold > 0;
+  constexpr bool placed = has_places<Format> && !folded;
   constexpr std::size_t parts = folded ? 1 : Format::scales;  // of a line, with sums of their own
   static_assert(parts == 1 || loads == line_steps);
   const f32_tag d;
@@ -156,7 +164,8 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
         step_sums<Format::most, line_steps / parts> dots[Panels][Rows];
         INLAY_UNROLL
         for (std::size_t m = 0; m < Rows; ++m) {
-          const i32s start = start_of_sums<Format::offset>(parts == 1 ? x[m]->offset : x[m]->half_offsets[part]);
+          const std::int32_t offset = parts == 1 ? x[m]->offset : x[m]->half_offsets[part];
+          const i32s start = start_of_sums<Format::offset>(offset, placed ? place_of<Format>(l) : 0);
           INLAY_UNROLL
           for (std::size_t p = 0; p < Panels; ++p) dots[p][m].start(start);
         }
@@ -179,7 +188,7 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
           u8s codes[Panels][codes_of_load];
           INLAY_UNROLL
           for (std::size_t p = 0; p < Panels; ++p) {
-            w[p].codes(stride == 1 ? line : first, i, 0, codes[p]);
+            read_codes<Format, placed>(w[p], stride == 1 ? line : first, i, 0, codes[p]);
             if constexpr (folded)
               codes[p][l] = fold_small_scale(codes[p][l], w[p].number(line, i / (line_steps / Format::scales), 0));
           }
@@ -205,6 +214,8 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
             scale = w[p].scale(line, part, 0);
           else if constexpr (!folded)
             scale = hn::ConvertTo(d, w[p].number(line, part, 0));
+          if constexpr (placed && stride > 1)
+            if (place_of<Format>(l) != 0) scale = hn::Mul(scale, splat(unplaced(place_of<Format>(l))));
           INLAY_UNROLL
           for (std::size_t m = 0; m < Rows; ++m) {
             const f32s of_x = splat(x[m]->scale);
@@ -229,7 +240,7 @@ HWY_NOINLINE void add_few_rows(const few_rows_work& work) {
   }
   INLAY_UNROLL
   for (std::size_t m = 0; m < Rows; ++m) {
-    const f32s unit = splat(x[m][-1].unit);
+    const f32s unit = splat(placed && stride == 1 ? x[m][-1].unit * unplaced(place_of<Format>(0)) : x[m][-1].unit);
     INLAY_UNROLL
     for (std::size_t p = 0; p < Panels; ++p) {
       float* to = work.sums + m * block_tile_width + p * panel_rows;
