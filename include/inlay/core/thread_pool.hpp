@@ -182,14 +182,16 @@ class thread_pool {
 
 #if defined(__unix__) || defined(__APPLE__)
   using handle = pthread_t;
-  /// Kernels keep their tiles there; some systems give threads much less by default.
+  /// Kernels keep their tiles there; some systems give threads less by default.
   static constexpr std::size_t stack_bytes = std::size_t{2} << 20;
   bool start(handle& h) {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) return false;
     const auto body = [](void* s) -> void* { return serve(*static_cast<shared*>(s)), nullptr; };
-    const bool started = pthread_attr_setstacksize(&attributes, stack_bytes) == 0 &&
-                         pthread_create(&h, &attributes, body, shared_.get()) == 0;
+    std::size_t by_default = 0;
+    pthread_attr_getstacksize(&attributes, &by_default);
+    const bool enough = by_default >= stack_bytes || pthread_attr_setstacksize(&attributes, stack_bytes) == 0;
+    const bool started = enough && pthread_create(&h, &attributes, body, shared_.get()) == 0;
     pthread_attr_destroy(&attributes);
     return started;
   }
