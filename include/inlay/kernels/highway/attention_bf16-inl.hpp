@@ -45,7 +45,8 @@ class bf16_attention {
       lengths_[m] = rounding * scale * std::sqrt(hn::ReduceSum(f32_tag(), squares));
     }
     std::fill_n(seen_, count / step, visible_range());
-    for (std::size_t m = 0; m < count; ++m) seen_[m / step].include(from[m], to[m]);
+    for (std::size_t m = 0; m < count; ++m)
+      if (to[m] != 0) seen_[m / step].include(from[m], to[m]);  // what fills up the tile sees nothing, and may see all
     std::fill_n(highest_, count, lowest);
     std::fill_n(total, count, 0.0f);
     std::fill_n(&outputs_[0].rows[0][0], count * dim_, 0.0f);
